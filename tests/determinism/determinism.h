@@ -1,0 +1,12 @@
+/* SPDX-License-Identifier: MIT */
+/* A module's part of the determinism test: makes many decisions from a seed and
+ * returns their hash (dec_hash.h). Add a file <module>.c with the function, a
+ * line here and a row in determinism.c. No clock, no address, no libm. */
+#ifndef TESTS_DETERMINISM_H
+#define TESTS_DETERMINISM_H
+
+#include <stdint.h>
+
+uint64_t determinism_base(uint64_t seed);
+
+#endif

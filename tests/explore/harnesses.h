@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: MIT */
+/* All harnesses: a new one is a file h_NAME.c and a row here. */
+#ifndef TTB_TESTS_EXPLORE_HARNESSES_H
+#define TTB_TESTS_EXPLORE_HARNESSES_H
+
+#include "explore.h"
+
+#define EX_HARNESSES(ROW) \
+  ROW(ex_litmus_mp)       \
+  ROW(ex_litmus_mp_rlx)   \
+  ROW(ex_litmus_rs)       \
+  ROW(ex_litmus_sb)       \
+  ROW(ex_litmus_corr)     \
+  ROW(ex_litmus_iriw)     \
+  ROW(ex_litmus_2_2w)     \
+  ROW(ex_litmus_rmw)      \
+  ROW(ex_lock)            \
+  ROW(ex_lock_chain)      \
+  ROW(ex_flip)            \
+  ROW(ex_flip_readers)    \
+  ROW(ex_rows)            \
+  ROW(ex_rows_rivals)     \
+  ROW(ex_rows_two)        \
+  ROW(ex_rows_leave)      \
+  ROW(ex_cells_shared)    \
+  ROW(ex_ring_peace)      \
+  ROW(ex_ring_laps)       \
+  ROW(ex_ring_kill)       \
+  ROW(ex_ring_more)
+
+#define EX_DECLARE(name) extern const ex_harness name;
+EX_HARNESSES(EX_DECLARE)
+#undef EX_DECLARE
+
+#endif
