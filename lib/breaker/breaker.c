@@ -1,0 +1,176 @@
+/* SPDX-License-Identifier: MIT */
+/* A table of breakers: its place in memory, its life, its batch calls.
+ *
+ *     region header | config | table counters | rows | slot 0 | slot 1 | ...
+ *
+ * I1  layout() alone knows where things are; size, init and attach ask it, and
+ *     nothing it returns is ever read back from the region. */
+#include "breaker.h"
+
+#include <string.h>
+#include "window.h"
+
+static const uint32_t facts[] = {sizeof(ttb__breaker_slot), sizeof(ttb__breaker_table),
+                                 TTB__BREAKER_INLINE_PROBES, TTB__BUCKETS, TTB__COUNT_BITS};
+static const ttb__format format = {TTB__KIND_BREAKER, &ttb__breaker_config_fields, facts,
+                                   sizeof facts / sizeof *facts};
+
+typedef struct layout {
+  uint64_t table, rows, slots, total;
+  uint32_t stride, buckets;
+} layout;
+
+static layout layout_of(const ttb_breaker_config *c) {
+  layout l;
+  uint64_t head = sizeof(ttb__breaker_slot) + 8 * (uint64_t)c->half_open_probes;
+  l.buckets = (uint32_t)ttb__round64(head);
+  l.stride = l.buckets + (c->failure_rate_ppm > 0 ? 8 * TTB__BUCKETS : 0);
+  l.table = ttb__region_body(sizeof *c);
+  l.rows = l.table + sizeof(ttb__breaker_table);
+  l.slots = l.rows + ttb__round64(TTB__ROWS_BYTES(c->threads));
+  l.total = l.slots + (uint64_t)l.stride * c->capacity;
+  return l;
+}
+
+static int32_t read_config(const ttb_breaker_config *config, ttb_breaker_config *ret,
+                           ttb_detail *d) {
+  int32_t code = ttb__config_read(&ttb__breaker_config_fields, config, ret, -1, d);
+  if (code < 0) return code;
+  if (ret->consecutive < 0 && ret->failure_rate_ppm < 0)
+    return ttb__fail(d, TTB_ERR_RANGE, "failure_rate_ppm", -1, TTB_OFF, 1, 1000000);
+  return TTB_OK;
+}
+
+/* Makes a handle from a checked config: the only way one comes to be. */
+static void open_handle(ttb_breaker *ret, void *mem, const ttb_breaker_config *c) {
+  layout l = layout_of(c);
+  unsigned char *base = mem;
+  ttb__breaker b = {
+      .tag = TTB__TAG(TTB__KIND_BREAKER),
+      .slots = base + l.slots,
+      .capacity = c->capacity,
+      .stride = l.stride,
+      .window_inverse = c->failure_rate_ppm > 0 ? ttb__window_inverse(c->window_ms) : 0,
+      .buckets_at = l.buckets,
+      .consecutive = c->consecutive,
+      .failure_rate_ppm = c->failure_rate_ppm,
+      .min_calls = c->min_calls,
+      .open_ms = c->open_ms,
+      .lease_ms = c->lease_ms,
+      .probes = c->half_open_probes,
+      .successes = c->half_open_successes,
+      .row = TTB__NO_ROW,
+      .threads = c->threads,
+      .region = mem,
+      .table = (ttb__breaker_table *)(void *)(base + l.table),
+      .rows = (ttb__rows *)(void *)(base + l.rows),
+  };
+  memset(ret, 0, sizeof *ret);
+  memcpy(ret, &b, sizeof b);
+}
+
+int32_t ttb_breaker_check(const ttb_breaker_config *config, ttb_detail *ret_detail) {
+  ttb_breaker_config c;
+  return read_config(config, &c, ret_detail);
+}
+
+int64_t ttb_breaker_size(const ttb_breaker_config *config) {
+  ttb_breaker_config c;
+  int32_t code = read_config(config, &c, NULL);
+  return code < 0 ? code : (int64_t)layout_of(&c).total;
+}
+
+int32_t ttb_breaker_init(ttb_breaker *ret, void *mem, uint64_t size,
+                         const ttb_breaker_config *config) {
+  ttb_breaker_config c;
+  if (!ret) return TTB_ERR_MISUSE;
+  int32_t code = read_config(config, &c, NULL);
+  if (code < 0) return code;
+  uint64_t total = layout_of(&c).total;
+  if ((code = ttb__region_span(mem, size, total)) < 0) return code;
+  ttb__region_build(mem, total, &format, &c, c.seed);
+  ttb__region_ready(mem);
+  open_handle(ret, mem, &c);
+  return TTB_OK;
+}
+
+int32_t ttb_breaker_attach(ttb_breaker *ret, void *mem, uint64_t size) {
+  ttb_breaker_config stored, c;
+  uint64_t total;
+  if (!ret) return TTB_ERR_MISUSE;
+  int32_t code = ttb__region_open(mem, size, &format, &stored, &total);
+  if (code < 0) return code;
+  if (read_config(&stored, &c, NULL) < 0 || layout_of(&c).total != total) return TTB_ERR_CORRUPT;
+  open_handle(ret, mem, &c);
+  return TTB_OK;
+}
+
+int32_t ttb_breaker_new(ttb_breaker *ret, const ttb_breaker_config *config,
+                        const ttb_allocator *allocator) {
+  ttb_allocator a;
+  if (!ret) return TTB_ERR_MISUSE;
+  int64_t size = ttb_breaker_size(config);
+  if (size < 0) return (int32_t)size;
+  int32_t code = ttb__alloc_check(allocator, &a);
+  if (code < 0) return code;
+  void *mem = ttb__alloc(&a, (uint64_t)size);
+  if (!mem) return TTB_ERR_NOMEM;
+  code = ttb_breaker_init(ret, mem, (uint64_t)size, config);
+  if (code < 0) {
+    ttb__release(&a, mem, (uint64_t)size);
+    return code;
+  }
+  ttb__breaker *b = ttb__breaker_of(ret);
+  b->owned = (uint64_t)size;
+  b->allocator = a;
+  return TTB_OK;
+}
+
+void ttb_breaker_free(ttb_breaker *h) {
+  ttb__breaker *b = ttb__breaker_of(h);
+  if (!b) return;
+  if (b->row != TTB__NO_ROW) ttb__breaker_leave(b);
+  if (b->owned) {
+    ttb_allocator a = b->allocator;
+    ttb__release(&a, b->region, b->owned);
+  }
+  memset(h, 0, sizeof *h);
+}
+
+int32_t ttb_breaker_acquire_n(ttb_breaker *h, const uint32_t *slots, uint32_t n, uint64_t now_ns,
+                              int64_t *ret_tickets) {
+  if (!ttb__breaker_of(h) || n > INT32_MAX || (n > 0 && (!slots || !ret_tickets)))
+    return TTB_ERR_MISUSE;
+  int32_t granted = 0;
+  for (uint32_t i = 0; i < n; i++) {
+    ret_tickets[i] = ttb_breaker_acquire(h, slots[i], now_ns);
+    granted += ret_tickets[i] >= 0;
+  }
+  return granted;
+}
+
+int32_t ttb_breaker_report_n(ttb_breaker *h, const int64_t *tickets, const int32_t *outcomes,
+                             uint32_t n, uint64_t now_ns, int32_t *ret_codes) {
+  if (!ttb__breaker_of(h) || n > INT32_MAX || (n > 0 && (!tickets || !outcomes)))
+    return TTB_ERR_MISUSE;
+  int32_t counted = 0;
+  for (uint32_t i = 0; i < n; i++) {
+    int32_t code = TTB_ERR_MISUSE;
+    if (tickets[i] >= 0) code = ttb_breaker_report(h, tickets[i], outcomes[i], now_ns);
+    if (ret_codes) ret_codes[i] = code;
+    counted += code >= 0;
+  }
+  return counted;
+}
+
+int32_t ttb_breaker_statistics(const ttb_breaker *h, ttb_breaker_stats *ret) {
+  const ttb__breaker *b = ttb__breaker_of(h);
+  if (!b || !ret) return TTB_ERR_MISUSE;
+  ttb_breaker_stats s = {.capacity = b->capacity};
+  for (uint32_t i = 0; i < b->threads; i++)
+    s.joined += ttb__row_state(ttb__load_rlx(&b->rows->row[i])) == TTB__ROW_LIVE;
+  s.refused = ttb__load_rlx(&b->table->refused);
+  s.stale = ttb__load_rlx(&b->table->stale);
+  s.clock_adoptions = ttb__load_rlx(&b->region->clock.adoptions);
+  return ttb__struct_write(&ttb__breaker_stats_fields, &s, ret);
+}

@@ -1,0 +1,156 @@
+/* SPDX-License-Identifier: MIT */
+/* Inside a breaker: the words of a slot and the private handle.
+ *
+ *     state = generation 20 | kind 3 | unused 5 | deadline 36 (virtual ms)
+ *     row_of_failures = generation 20 | count 44
+ *     round           = generation 20 | successes 44
+ *     probe           = generation 20 | holder 12 | nonce 32
+ *
+ * I1  The state word is the only truth about the state. Every transition is
+ *     one CAS that raises the generation; its winner owns the event.
+ * I2  Every other word names the generation it belongs to; a word of another
+ *     generation reads as empty. So nothing has to be cleared together with a
+ *     transition, and a caller killed between two words leaves both legal. A
+ *     word of another generation is taken over only while the state has ours:
+ *     a late caller never wipes out what a later generation wrote.
+ * I3  A probe is taken by a CAS that names its holder and counts the nonce up,
+ *     and given back by a CAS from exactly that value: a late or double report
+ *     finds another nonce, generation or holder.
+ * I4  Deadlines are compared by remaining time. More than the configured length
+ *     means that the caller's time is older than the deadline's setter's, by at
+ *     most TTB__LAG_MS; more still, that the deadline is over. */
+#ifndef TTB_LIB_BREAKER_BREAKER_H
+#define TTB_LIB_BREAKER_BREAKER_H
+
+#include "../base/atomic.h"
+#include "../base/handle.h"
+#include "../base/region.h"
+#include "../base/rows.h"
+#include "../base/ticket.h"
+
+#include <trimtab/breaker.h>
+
+#define TTB__BREAKER_MAX_PROBES 32u
+/* Probes that share the first line of a slot. */
+#define TTB__BREAKER_INLINE_PROBES 4u
+
+typedef struct ttb__breaker_slot {
+  ttb__a64 state;
+  ttb__a64 row_of_failures;
+  ttb__a64 round;
+  ttb__a64 opened; /* how often; for people */
+  ttb__a64 probe[]; /* config.half_open_probes, then (next line) 16 buckets */
+} ttb__breaker_slot;
+
+/* Counters of the table: touched by refusals and stale reports only. */
+typedef struct ttb__breaker_table {
+  ttb__a64 refused, stale;
+  uint64_t reserved[6];
+} ttb__breaker_table;
+_Static_assert(sizeof(ttb__breaker_table) == 64, "one line");
+
+typedef TTB__HANDLE_STRUCT ttb__breaker {
+  uint64_t tag;
+  /* hot */
+  unsigned char *slots;
+  uint32_t capacity, stride;
+  uint64_t window_inverse; /* 0: no window */
+  uint32_t buckets_at;     /* offset of the buckets in a slot */
+  int32_t consecutive, failure_rate_ppm;
+  uint32_t min_calls, open_ms, lease_ms, probes, successes;
+  uint32_t row; /* TTB__NO_ROW unless joined */
+  /* cold */
+  uint32_t threads;
+  ttb__region *region;
+  ttb__breaker_table *table;
+  ttb__rows *rows;
+  ttb__row mine; /* the row of a joined handle */
+  uint64_t owned; /* bytes to give back, 0 if the memory is the caller's */
+  ttb_allocator allocator;
+} ttb__breaker;
+_Static_assert(sizeof(ttb__breaker) <= sizeof(ttb_breaker), "the handle's size is frozen");
+
+extern const ttb__struct ttb__breaker_config_fields, ttb__breaker_info_fields,
+    ttb__breaker_stats_fields;
+
+/* NULL unless h is a live breaker handle. */
+static inline ttb__breaker *ttb__breaker_of(const ttb_breaker *h) {
+  ttb__breaker *b = (ttb__breaker *)(uintptr_t)h;
+  return b && b->tag == TTB__TAG(TTB__KIND_BREAKER) ? b : NULL;
+}
+
+static inline ttb__breaker_slot *ttb__breaker_slot_at(const ttb__breaker *b, uint32_t slot) {
+  return (ttb__breaker_slot *)(void *)(b->slots + (uint64_t)slot * b->stride);
+}
+
+static inline ttb__a64 *ttb__breaker_buckets(const ttb__breaker *b, ttb__breaker_slot *s) {
+  return (ttb__a64 *)(void *)((unsigned char *)s + b->buckets_at);
+}
+
+/* ---- the words ---- */
+
+#define TTB__DEADLINE_MASK ((UINT64_C(1) << 36) - 1)
+
+static inline uint64_t ttb__state(uint32_t gen, uint32_t kind, uint64_t deadline) {
+  return (uint64_t)(gen & TTB__GEN_MASK) << 44 | (uint64_t)kind << 41 |
+         (deadline & TTB__DEADLINE_MASK);
+}
+static inline uint32_t ttb__word_gen(uint64_t w) { return (uint32_t)(w >> 44); }
+static inline uint32_t ttb__state_kind(uint64_t w) { return (uint32_t)(w >> 41 & 7); }
+
+/* A caller may be preempted this long between reading the clock and the state. */
+#define TTB__LAG_MS UINT64_C(3600000)
+
+/* ms until the deadline, at most `longest`; 0 if it is over (I4). */
+static inline uint64_t ttb__state_remaining(uint64_t w, uint64_t now_ms, uint64_t longest) {
+  uint64_t left = ((w & TTB__DEADLINE_MASK) - now_ms) & TTB__DEADLINE_MASK;
+  if (left > longest + TTB__LAG_MS) return 0;
+  return left < longest ? left : longest;
+}
+
+/* A tagged count: its value in this generation. */
+static inline uint64_t ttb__count_of(uint64_t w, uint32_t gen) {
+  return ttb__word_gen(w) == gen ? w & ((UINT64_C(1) << 44) - 1) : 0;
+}
+static inline uint64_t ttb__count(uint32_t gen, uint64_t n) { return (uint64_t)gen << 44 | n; }
+
+/* Whether generation gen may write over w, a word that goes with the state (I2).
+ * Read w by ttb__load_acq, write it by ttb__cas_rel: who sees the word of a
+ * later generation then sees a state at least as late. */
+static inline bool ttb__may_write(uint64_t w, uint32_t gen, const ttb__a64 *state) {
+  return ttb__word_gen(w) == gen || ttb__word_gen(ttb__load_rlx(state)) == gen;
+}
+
+static inline uint64_t ttb__probe(uint32_t gen, uint32_t holder, uint32_t nonce) {
+  return (uint64_t)gen << 44 | (uint64_t)holder << 32 | nonce;
+}
+static inline uint32_t ttb__probe_holder(uint64_t w) { return (uint32_t)(w >> 32 & 0xfff); }
+static inline uint32_t ttb__probe_nonce(uint64_t w) { return (uint32_t)w; }
+/* Whether a probe word stands for a probe out in this generation. */
+static inline bool ttb__probe_is_out(uint64_t w, uint32_t gen) {
+  return ttb__word_gen(w) == gen && ttb__probe_holder(w) != 0;
+}
+
+/* A probe's permit in the ticket: index + 1 in 6 bits, 9 bits of nonce. */
+static inline uint32_t ttb__permit(uint32_t index, uint32_t nonce) {
+  return (index + 1) | (nonce & 0x1ff) << 6;
+}
+static inline uint32_t ttb__permit_index(uint32_t permit) { return (permit & 0x3f) - 1; }
+static inline uint32_t ttb__permit_nonce(uint32_t permit) { return permit >> 6; }
+
+/* ---- the round (probes.c) ---- */
+
+/* Takes a probe of generation gen: a ticket, TTB_HALF_OPEN_FULL, or TTB_AGAIN
+ * if the generation is over. */
+int64_t ttb__breaker_take_probe(ttb__breaker *b, ttb__breaker_slot *s, uint32_t slot, uint32_t gen);
+/* Gives it back: true for the one caller whose probe it was. */
+bool ttb__breaker_give_probe(ttb__breaker *b, ttb__breaker_slot *s, int64_t ticket);
+uint32_t ttb__breaker_probes_out(const ttb__breaker *b, ttb__breaker_slot *s, uint32_t gen);
+
+/* ---- joined threads (join.c) ---- */
+
+void ttb__breaker_leave(ttb__breaker *b);
+/* Gives back every probe a row holds, in whatever generation. */
+void ttb__breaker_give_all(ttb__breaker *b, uint32_t row);
+
+#endif

@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: MIT */
+/* What a breaker can be told, as rows: see ../base/config.h. */
+#include "breaker.h"
+
+#define C(type, field, unit, min, max, def, flags) \
+  TTB__FIELD(ttb_breaker_config, type, field, unit, min, max, def, flags)
+
+static const ttb__field config_fields[] = {
+    C(U32, struct_size, "bytes", 0, 0, 0, TTB__ANY),
+    C(U32, capacity, "", 1, TTB_MAX_SLOTS, 1, 0),
+    C(I32, consecutive, "calls", 1, 1000000, 5, TTB__MAY_BE_OFF),
+    C(I32, failure_rate_ppm, "ppm", 1, 1000000, 500000, TTB__MAY_BE_OFF),
+    C(U32, window_ms, "ms", 1000, 86400000, 10000, 0),
+    C(U32, min_calls, "calls", 1, 100000, 20, 0),
+    C(U32, open_ms, "ms", 1, 3600000, 5000, 0),
+    C(U32, half_open_probes, "calls", 1, TTB__BREAKER_MAX_PROBES, 1, 0),
+    C(U32, half_open_successes, "calls", 1, 1000000, 1, 0),
+    C(U32, lease_ms, "ms", 1, 3600000, 60000, 0),
+    C(U32, threads, "", 1, 254, 64, 0),
+    C(U32, reserved, "", 0, 0, 0, 0),
+    C(U64, seed, "", 0, 0, 0, TTB__ANY),
+};
+const ttb__struct ttb__breaker_config_fields = TTB__STRUCT(ttb_breaker_config, config_fields);
+
+#define I(type, field, unit) TTB__OUT(ttb_breaker_info, type, field, unit)
+
+static const ttb__field info_fields[] = {
+    I(U32, struct_size, "bytes"),     I(I32, state, ""),
+    I(U32, generation, ""),           I(U32, calls, "calls"),
+    I(U32, failures, "calls"),        I(I32, failure_rate_ppm, "ppm"),
+    I(U32, consecutive, "calls"),     I(U32, probes_out, "calls"),
+    I(U32, probe_successes, "calls"), I(U32, opened, ""),
+    I(I64, retry_after_ms, "ms"),
+};
+const ttb__struct ttb__breaker_info_fields = TTB__STRUCT(ttb_breaker_info, info_fields);
+
+#define S(type, field) TTB__OUT(ttb_breaker_stats, type, field, "")
+
+static const ttb__field stats_fields[] = {
+    S(U32, struct_size), S(U32, capacity), S(U32, joined),         S(U32, reserved),
+    S(U64, refused),     S(U64, stale),    S(U64, clock_adoptions),
+};
+const ttb__struct ttb__breaker_stats_fields = TTB__STRUCT(ttb_breaker_stats, stats_fields);
+
+int32_t ttb_breaker_field(uint32_t which, uint32_t index, ttb_field *ret_field) {
+  static const ttb__struct *const all[] = {
+      &ttb__breaker_config_fields, &ttb__breaker_info_fields, &ttb__breaker_stats_fields};
+  return ttb__field_get(all, 3, which, index, ret_field);
+}

@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: MIT */
+/* Looking at a breaker without touching it: peek, explain, statistics. */
+#include "breaker.h"
+#include "window.h"
+
+/* What an acquire at this time would meet. */
+typedef struct view {
+  uint32_t gen, kind;
+  uint64_t left;
+} view;
+
+static view look(const ttb__breaker *b, ttb__breaker_slot *s, uint64_t now) {
+  uint64_t w = ttb__load_rlx(&s->state);
+  view v = {ttb__word_gen(w), ttb__state_kind(w), 0};
+  if (v.kind == TTB_BREAKER_OPEN) v.left = ttb__state_remaining(w, now, b->open_ms);
+  if (v.kind == TTB_BREAKER_HALF_OPEN) v.left = ttb__state_remaining(w, now, b->lease_ms);
+  return v;
+}
+
+/* How long a call has to wait: 0 not at all, -1 for ever. */
+static int64_t wait_of(const ttb__breaker *b, ttb__breaker_slot *s, view v) {
+  switch (v.kind) {
+  case TTB_BREAKER_OPEN: return (int64_t)v.left;
+  case TTB_BREAKER_HALF_OPEN:
+    return ttb__breaker_probes_out(b, s, v.gen) < b->probes ? 0 : (int64_t)v.left;
+  case TTB_BREAKER_CLOSED:
+  case TTB_BREAKER_DISABLED: return 0;
+  default: return -1;
+  }
+}
+
+int32_t ttb_breaker_peek(const ttb_breaker *h, uint32_t slot, uint64_t now_ns) {
+  const ttb__breaker *b = ttb__breaker_of(h);
+  if (!b) return TTB_ERR_MISUSE;
+  if (slot >= b->capacity) return TTB_ERR_RANGE;
+  ttb__breaker_slot *s = ttb__breaker_slot_at(b, slot);
+  view v = look(b, s, ttb__clock_peek(&b->region->clock, now_ns));
+  if (wait_of(b, s, v) == 0) return TTB_OK;
+  return v.kind == TTB_BREAKER_HALF_OPEN ? TTB_HALF_OPEN_FULL : TTB_OPEN;
+}
+
+int32_t ttb_breaker_explain(const ttb_breaker *h, uint32_t slot, uint64_t now_ns,
+                            ttb_breaker_info *ret) {
+  const ttb__breaker *b = ttb__breaker_of(h);
+  if (!b || !ret) return TTB_ERR_MISUSE;
+  if (slot >= b->capacity) return TTB_ERR_RANGE;
+  ttb__breaker_slot *s = ttb__breaker_slot_at(b, slot);
+  uint64_t now = ttb__clock_peek(&b->region->clock, now_ns);
+  view v = look(b, s, now);
+  ttb_breaker_info i = {.state = (int32_t)v.kind, .generation = v.gen, .failure_rate_ppm = -1};
+  if (v.kind == TTB_BREAKER_OPEN && v.left == 0) i.state = TTB_BREAKER_HALF_OPEN;
+  i.retry_after_ms = wait_of(b, s, v);
+  i.opened = (uint32_t)ttb__load_rlx(&s->opened);
+  i.consecutive = (uint32_t)ttb__count_of(ttb__load_rlx(&s->row_of_failures), v.gen);
+  if (v.kind == TTB_BREAKER_HALF_OPEN) {
+    i.probes_out = ttb__breaker_probes_out(b, s, v.gen);
+    i.probe_successes = (uint32_t)ttb__count_of(ttb__load_rlx(&s->round), v.gen);
+  }
+  if (b->window_inverse) {
+    ttb__counts c = ttb__window_sum(ttb__breaker_buckets(b, s),
+                                    ttb__window_turn(b->window_inverse, now, v.gen));
+    i.calls = c.calls;
+    i.failures = c.failures;
+    if (c.calls >= b->min_calls)
+      i.failure_rate_ppm = (int32_t)((uint64_t)c.failures * 1000000 / c.calls);
+  }
+  return ttb__struct_write(&ttb__breaker_info_fields, &i, ret);
+}
+
+int32_t ttb_breaker_is_probe(int64_t ticket) {
+  if (ticket < 0) return TTB_ERR_MISUSE;
+  return ttb__ticket_unpack(ticket).permit != 0;
+}

@@ -1,0 +1,104 @@
+/* SPDX-License-Identifier: MIT */
+/* The time window: 16 packed buckets, one read-modify-write a call.
+ *
+ *     bucket = turn 28 | failures 18 | calls 18
+ *
+ * A *turn* is the number of the bucket's sixteenth of window_ms since the
+ * beginning of time, plus 32 for each generation of the breaker: a new
+ * generation thereby leaves every older bucket behind without touching it. The
+ * bucket of turn e is e mod 16; a bucket counts while e - turn < 16.
+ *
+ * I1  A bucket only turns forward. A caller with an older time counts into the
+ *     bucket that stands (a spike that compared with != lost the newer one);
+ *     one so late that its outcome has left the window, or that belongs to an
+ *     earlier generation, counts nowhere.
+ * I2  calls never overflows into failures: near the top both are halved by CAS
+ *     (a spike without this tripped a healthy breaker after 4,194,304 calls).
+ *     What is left is more than the largest min_calls.
+ * I3  A caller preempted between reading a bucket and adding to it, for a whole
+ *     window, puts one outcome into a later bucket. That is all that can happen.
+ *
+ * A bucket is newer than a caller's turn if it is ahead by less than
+ * TTB__TURN_AHEAD, else older: so neither a bucket untouched for months nor the
+ * wrap of the generation is taken for the future. 28 bits of turn last 194 days
+ * at the shortest window before a forgotten bucket could be taken for a fresh
+ * one, longer than the clock may skip. */
+#ifndef TTB_LIB_BREAKER_WINDOW_H
+#define TTB_LIB_BREAKER_WINDOW_H
+
+#include "../base/atomic.h"
+#include "../base/handle.h"
+#include "../base/mulhi.h"
+
+#define TTB__BUCKETS 16u
+#define TTB__TURN_MASK 0xfffffffu
+#define TTB__TURN_AHEAD (1u << 16)
+#define TTB__COUNT_BITS 18
+#define TTB__COUNT_MASK 0x3ffffu
+/* Room for as many late adders as there can be threads between two looks. */
+#define TTB__COUNT_FULL (TTB__COUNT_MASK - 1023u)
+
+typedef struct ttb__counts {
+  uint32_t calls, failures;
+} ttb__counts;
+
+static inline uint64_t ttb__bucket(uint32_t turn, ttb__counts c) {
+  return (uint64_t)turn << 36 | (uint64_t)c.failures << TTB__COUNT_BITS | c.calls;
+}
+static inline uint32_t ttb__bucket_turn(uint64_t w) { return (uint32_t)(w >> 36); }
+static inline ttb__counts ttb__bucket_counts(uint64_t w) {
+  return (ttb__counts){(uint32_t)(w & TTB__COUNT_MASK),
+                       (uint32_t)(w >> TTB__COUNT_BITS & TTB__COUNT_MASK)};
+}
+
+/* 2^64 / window_ms: with it the turn needs no division. */
+static inline uint64_t ttb__window_inverse(uint32_t window_ms) { return UINT64_MAX / window_ms + 1; }
+
+static inline uint32_t ttb__window_turn(uint64_t inverse, uint64_t now_ms, uint32_t generation) {
+  return (uint32_t)(ttb__mulhi(now_ms * TTB__BUCKETS, inverse) + generation * UINT64_C(32)) &
+         TTB__TURN_MASK;
+}
+
+/* Adds one outcome to a bucket that does not simply take it, whose value was w. */
+static TTB__SELDOM void ttb__window_turn_or_halve(ttb__a64 *b, uint64_t w, uint32_t turn,
+                                                  uint32_t failures) {
+  uint64_t next;
+  do {
+    uint32_t ahead = (ttb__bucket_turn(w) - turn) & TTB__TURN_MASK;
+    ttb__counts c = ttb__bucket_counts(w);
+    if (ahead >= TTB__TURN_AHEAD || c.calls == 0) {
+      next = ttb__bucket(turn, (ttb__counts){1, failures});
+    } else if (ahead >= TTB__BUCKETS) {
+      return;
+    } else if (c.calls < TTB__COUNT_FULL) {
+      ttb__add_rlx(b, (uint64_t)failures << TTB__COUNT_BITS | 1);
+      return;
+    } else {
+      c = (ttb__counts){c.calls / 2 + 1, c.failures / 2 + failures};
+      next = ttb__bucket(ttb__bucket_turn(w), c);
+    }
+  } while (!ttb__cas_rlx(b, &w, next));
+}
+
+static inline void ttb__window_add(ttb__a64 *buckets, uint32_t turn, uint32_t failures) {
+  ttb__a64 *b = &buckets[turn % TTB__BUCKETS];
+  uint64_t w = ttb__load_rlx(b);
+  if (ttb__bucket_turn(w) == turn && ttb__bucket_counts(w).calls < TTB__COUNT_FULL)
+    ttb__add_rlx(b, (uint64_t)failures << TTB__COUNT_BITS | 1);
+  else
+    ttb__window_turn_or_halve(b, w, turn, failures);
+}
+
+static inline ttb__counts ttb__window_sum(const ttb__a64 *buckets, uint32_t turn) {
+  ttb__counts sum = {0, 0};
+  for (uint32_t i = 0; i < TTB__BUCKETS; i++) {
+    uint64_t w = ttb__load_rlx(&buckets[i]);
+    if (((turn - ttb__bucket_turn(w)) & TTB__TURN_MASK) >= TTB__BUCKETS) continue;
+    ttb__counts c = ttb__bucket_counts(w);
+    sum.calls += c.calls;
+    sum.failures += c.failures;
+  }
+  return sum;
+}
+
+#endif
