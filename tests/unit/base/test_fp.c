@@ -42,7 +42,9 @@ static void test_known_values(void **unused) {
   assert_true(ttb__soft_sum(tenth, tenth, true) == 0);
   assert_true(ttb__soft_sum(tenth, 0, true) == tenth);
   assert_int_equal(ttb__soft_to_int(0, true), 0);
-  assert_int_equal(ttb__soft_to_int(ttb__soft_div(1, 1), true), 1); /* a tiny number */
+  uint64_t tiny = ttb__soft_div(ttb__soft_int(1), ttb__soft_int(UINT64_C(1) << 60));
+  assert_int_equal(ttb__soft_to_int(tiny, true), 1);
+  assert_int_equal(ttb__soft_to_int(tiny, false), 0);
 }
 
 /* What modules call gives the same answers whatever it is made of. */
