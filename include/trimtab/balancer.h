@@ -1,0 +1,579 @@
+/* SPDX-License-Identifier: MIT */
+/**
+ * @file trimtab/balancer.h
+ * @brief Which endpoint gets the next call: one choice shared by all threads
+ *        and all processes of a host.
+ *
+ * A balancer is a table of endpoints, an algorithm that chooses among them and,
+ * where the algorithm needs it, an exact count of the calls in flight on each.
+ *
+ *                 add, update              mark(cause, on)
+ *      (nobody) -------------> ELIGIBLE <------------------> INELIGIBLE
+ *                                  |                             |
+ *                                  +---------- remove -----------+---> (nobody)
+ *
+ * Every call is `acquire`, the call itself, `report`. acquire returns a ticket;
+ * `ttb_ticket_slot(ticket)` is the endpoint, by which callers index their own
+ * arrays. Between the two nothing is locked; what is in flight is known by the
+ * thread's own cell, so a survivor can take back what a killed worker held.
+ *
+ *     ttb_balancer b, mine;
+ *     ttb_balancer_config c = TTB_CONFIG(ttb_balancer_config);
+ *     ttb_endpoint e = TTB_CONFIG(ttb_endpoint);
+ *     if (ttb_balancer_new(&b, &c, NULL) < 0) return 1;
+ *     if (ttb_balancer_join(&b, token, &mine) < 0) return 1;     // one a thread
+ *     e.id = 17;
+ *     int32_t slot = ttb_balancer_add(&mine, &e);
+ *     backends[slot] = "10.0.0.17:80";
+ *
+ *     int64_t t = ttb_balancer_acquire(&mine, 0, now_ns);
+ *     if (t < 0) return refuse(ttb_strerror((int32_t)t));
+ *     bool ok = call(backends[ttb_ticket_slot(t)]);
+ *     ttb_balancer_report(&mine, t, ok ? TTB_SUCCESS : TTB_FAILURE, latency_ns, now_ns);
+ *
+ * ## Algorithms
+ *
+ *  - **two choices** (default): draws two different endpoints and takes the one
+ *    with fewer calls in flight for its weight (Mitzenmacher 2001; the default
+ *    of HAProxy's `random`, finagle, tower). Compared is in_flight / weight by
+ *    cross multiplication; a tie goes to either in proportion to the weights.
+ *    To 1,048,576 endpoints; counts in flight.
+ *  - **round robin**: one after the other, whatever the weights.
+ *    To 1,048,576 endpoints.
+ *  - **weighted round robin**: a table of turns, spread as evenly as proven
+ *    possible (Tijdeman 1980: no endpoint is ever a full turn ahead or behind,
+ *    1 - 1/(2n-2) at the most), or in nginx's order. Exact if the weights,
+ *    divided by their greatest common divisor, sum to table_size or less;
+ *    else rounded to it, the error being in the statistics. To 131,072.
+ *  - **least connections**: the endpoint with the fewest calls in flight for
+ *    its weight, exactly, by looking at all; ties by weighted chance.
+ *    To 4,096 endpoints; counts in flight.
+ *  - **maglev**: the same hash goes to the same endpoint; when one leaves, its
+ *    share is spread over all others and nearly all other keys stay
+ *    (Eisenbud et al., "Maglev", NSDI 2016; weights as Envoy). The table depends
+ *    on ids and weights only: independent balancers agree. It should be 100
+ *    times the number of endpoints. An ineligible endpoint's keys go on to the
+ *    next entries of the table, and come back when it does. To table_size.
+ *
+ * The first three keep their phase when endpoints come, go or change: nobody
+ * starts again from the beginning, so short-lived and flapping endpoints get
+ * their turns. (Where the phase begins follows from the seed; 0 begins at 0.)
+ *
+ * A thread of the round robins leases `lease` turns at a time from the shared
+ * cursor: within a lease it keeps perfect order, several threads interleave by
+ * leases. lease = 1 gives one order to all threads, for a contended word a pick.
+ *
+ * ## Weights
+ *
+ * 1..65535, relative. In a ttb_endpoint 0 stands for the default, 1.
+ * ttb_balancer_set_weight(id, 0) however means what operators mean by it: no new
+ * calls. It sets #TTB_CAUSE_WEIGHT and nothing else, so nothing is rebuilt and the
+ * former weight comes back with its calls in flight when one is set again.
+ *
+ * ## Who may be picked
+ *
+ * Each endpoint has one eligibility word: generation, weight, status and one
+ * bit a *cause*. Who finds fault (an operator, probes, outlier detection, a
+ * breaker, a drain, overload) sets its own bit and clears only that. Any bit
+ * set means no new calls; calls in flight go on and are reported as ever. The
+ * last load of every pick is this word: an acquire that begins after mark or
+ * set_status returned does not pick what they took out. Changing it is a
+ * compare-and-swap and one bit of a bitmap, at any number of endpoints.
+ *
+ * ## Slots
+ *
+ * An endpoint keeps its slot, in-flight count and generation while it lives,
+ * also through ttb_balancer_update. A slot is given to another endpoint only
+ * when nothing is in flight on it, with the next generation, so a late report
+ * cannot touch the newcomer's count: it is #TTB_STALE.
+ *
+ * ## Several threads and processes
+ *
+ * Each thread that picks joins, once, and has its own handle. The writers (add,
+ * remove, set_weight, update) take an owner lock and never wait for it:
+ * #TTB_AGAIN means another is at work. When a process dies, a survivor that knows
+ * it for sure (waitpid, pidfd) calls ttb_balancer_recover with its token: its
+ * calls in flight are gone at once, a writer's half-made table is made anew.
+ *
+ * A ticket is reported by the thread that acquired it. If tickets move between
+ * the threads of a process, set #TTB_BALANCER_MOVING_TICKETS (an atomic
+ * read-modify-write in place of a plain store, twice a call). A ticket reported
+ * twice is #TTB_STALE unless its thread has another one out on the same
+ * endpoint, whose count it then takes; with #TTB_BALANCER_CHECK_TICKETS it is
+ * always #TTB_STALE.
+ *
+ * ## Memory
+ *
+ * An endpoint has a line of 64 bytes that holds its word and 14 cells. More than
+ * 14 threads take a line more for every 16: 254 threads 1,024 bytes. With the
+ * id, the index and the tables a slot of two choices is about 100 bytes.
+ */
+#ifndef TRIMTAB_BALANCER_H
+#define TRIMTAB_BALANCER_H
+
+#include <trimtab/base.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/** A handle; see base.h. One that has joined belongs to one thread; one that
+ *  has not may be shared, and can look, mark and join, but not pick or write. */
+typedef struct ttb_balancer {
+  uint64_t opaque[32]; /**< private */
+} ttb_balancer;
+
+/** @name Algorithms
+ *  @{ */
+#define TTB_BALANCER_TWO_CHOICES 1          /**< the less loaded of two drawn; the default */
+#define TTB_BALANCER_ROUND_ROBIN 2          /**< one after the other */
+#define TTB_BALANCER_WEIGHTED_ROUND_ROBIN 3 /**< smooth, deviation below 1 */
+#define TTB_BALANCER_LEAST_CONNECTIONS 4    /**< the least loaded of all */
+#define TTB_BALANCER_MAGLEV 5               /**< by hash, consistent */
+/** @} */
+
+/** @name Flags of a configuration
+ *  @{ */
+#define TTB_BALANCER_TRACK 1u          /**< count in flight though the algorithm does not need it */
+#define TTB_BALANCER_MOVING_TICKETS 2u /**< any thread of the process may report a ticket */
+#define TTB_BALANCER_CHECK_TICKETS 4u  /**< a table of tickets a thread: each double report shows */
+/** @} */
+
+/** @name The order of weighted round robin (wrr_order)
+ *  @{ */
+#define TTB_BALANCER_TIJDEMAN 1 /**< proven deviation below 1; the default */
+#define TTB_BALANCER_NGINX 2    /**< nginx's smooth order; to 1,024 endpoints */
+/** @} */
+
+/** @name Causes: who says that an endpoint takes no new calls
+ *  @{ */
+#define TTB_CAUSE_ADMIN 1u    /**< an operator */
+#define TTB_CAUSE_PROBE 2u    /**< health probes (also: set_status) */
+#define TTB_CAUSE_OUTLIER 4u  /**< it does worse than its peers */
+#define TTB_CAUSE_BREAKER 8u  /**< its circuit is open */
+#define TTB_CAUSE_DRAIN 16u   /**< it is leaving */
+#define TTB_CAUSE_OVERLOAD 32u /**< it has asked for less */
+#define TTB_CAUSE_WEIGHT 64u  /**< its weight was set to 0; only set_weight and update change it */
+/** @} */
+
+/** @name Why an endpoint is not the next one (ttb_balancer_info.reason)
+ *
+ * The first that holds, in this order.
+ *  @{ */
+#define TTB_BALANCER_CHOSEN 0       /**< it is (unjoined handle: it may be) */
+#define TTB_BALANCER_BY_ADMIN 1     /**< #TTB_CAUSE_ADMIN is set */
+#define TTB_BALANCER_BY_PROBE 2     /**< #TTB_CAUSE_PROBE is set */
+#define TTB_BALANCER_BY_OUTLIER 3   /**< #TTB_CAUSE_OUTLIER is set */
+#define TTB_BALANCER_BY_BREAKER 4   /**< #TTB_CAUSE_BREAKER is set */
+#define TTB_BALANCER_BY_DRAIN 5     /**< #TTB_CAUSE_DRAIN is set */
+#define TTB_BALANCER_BY_OVERLOAD 6  /**< #TTB_CAUSE_OVERLOAD is set */
+#define TTB_BALANCER_BY_WEIGHT 7    /**< #TTB_CAUSE_WEIGHT is set */
+#define TTB_BALANCER_EXCLUDED 8     /**< it is on the exclusion list */
+#define TTB_BALANCER_NOT_CHOSEN 9   /**< it may be picked, the algorithm chose another */
+/** @} */
+
+/** What a balancer shall do. Start with TTB_CONFIG. */
+typedef struct ttb_balancer_config {
+  uint32_t struct_size; /**< sizeof(ttb_balancer_config) */
+  uint32_t algorithm;   /**< TTB_BALANCER_*; default two choices */
+  uint32_t capacity;    /**< endpoints at the most, 1..1048576; default 64 */
+  uint32_t threads;     /**< threads that may join at once, 1..254; default 14 */
+  uint32_t flags;       /**< TTB_BALANCER_TRACK, ...; default none */
+  uint32_t table_size;  /**< weighted round robin: turns, 2 * capacity..2097152, default
+                             16 * capacity, 4096 at least; maglev: entries, a prime >=
+                             capacity, to 5000011, default 65537; others: 0 */
+  uint32_t wrr_order;   /**< TTB_BALANCER_TIJDEMAN or _NGINX; default Tijdeman */
+  uint32_t lease;       /**< turns a thread takes at once, 1..4096; default 64; 1 = exact order */
+  uint32_t tickets;     /**< with CHECK_TICKETS: tickets a thread may have out, a power of two
+                             16..2048; default 256 */
+  uint32_t reserved;    /**< 0 */
+  uint64_t seed;        /**< of everything drawn, and of the first phase; any */
+} ttb_balancer_config;
+
+/** One endpoint, and why it is not the next one. */
+typedef struct ttb_balancer_info {
+  uint32_t struct_size; /**< sizeof(ttb_balancer_info) */
+  uint32_t slot;        /**< its slot */
+  uint64_t id;          /**< its id */
+  uint32_t weight;      /**< 1..65535; the former one while #TTB_CAUSE_WEIGHT is set */
+  uint32_t in_flight;   /**< calls out on it; 0 if they are not counted */
+  uint32_t causes;      /**< TTB_CAUSE_* */
+  int32_t status;       /**< TTB_STATUS_*, what set_status said last */
+  int32_t reason;       /**< TTB_BALANCER_CHOSEN, ... */
+  uint32_t generation;  /**< of its slot, modulo 2^20 */
+} ttb_balancer_info;
+
+/** What concerns the whole balancer. */
+typedef struct ttb_balancer_stats {
+  uint32_t struct_size;  /**< sizeof(ttb_balancer_stats) */
+  uint32_t capacity;     /**< endpoints it can hold */
+  uint32_t endpoints;    /**< endpoints it holds */
+  uint32_t eligible;     /**< of these, those that may be picked */
+  uint32_t joined;       /**< rows taken by threads */
+  uint32_t table_length; /**< turns or entries in the published table */
+  uint64_t in_flight;    /**< calls out, also on endpoints that were removed */
+  uint64_t stale;        /**< reports that came twice, too late or from elsewhere */
+  uint64_t rebuilds;     /**< tables published so far */
+  int32_t weight_error_ppm; /**< largest relative error of an endpoint's share of the table
+                                 against its weight; 0 for algorithms without weights in it */
+  uint32_t reserved;     /**< 0 */
+} ttb_balancer_stats;
+
+/**
+ * @brief Checks a configuration and says what is wrong with it.
+ * @param config     what to check
+ * @param ret_detail filled in (TTB_OK or the fault); may be NULL
+ * @return TTB_OK; TTB_ERR_MISUSE (NULL); TTB_ERR_RANGE (a field, or a
+ *         table_size that is no prime or of no use to the algorithm);
+ *         TTB_ERR_NOSPACE (a table_size too small for the capacity);
+ *         TTB_ERR_UNSUPPORTED (a field this library does not know)
+ * @threads any @progress wait-free @alloc none @since 0.1
+ */
+TTB_API int32_t ttb_balancer_check(const ttb_balancer_config *config, ttb_detail *ret_detail);
+
+/**
+ * @brief Checks an endpoint and says what is wrong with it.
+ * @param endpoint   what to check
+ * @param ret_detail filled in; may be NULL
+ * @return TTB_OK; TTB_ERR_MISUSE (NULL); TTB_ERR_RANGE (id 0, weight above
+ *         65535, struct_size); TTB_ERR_UNSUPPORTED
+ * @threads any @progress wait-free @alloc none @since 0.1
+ */
+TTB_API int32_t ttb_balancer_endpoint_check(const ttb_endpoint *endpoint, ttb_detail *ret_detail);
+
+/**
+ * @brief Bytes a region needs.
+ * @param config what it shall do
+ * @return a multiple of 64, or the error ttb_balancer_check would give
+ * @threads any @progress wait-free @alloc none @since 0.1
+ */
+TTB_API int64_t ttb_balancer_size(const ttb_balancer_config *config);
+
+/**
+ * @brief Makes an empty balancer in memory the caller owns.
+ *
+ * The memory is exclusive until this returns; no byte of it is trusted.
+ * @param ret_balancer the handle
+ * @param mem          the region, on a multiple of TTB_ALIGN
+ * @param size         bytes there
+ * @param config       what it shall do; copied
+ * @return TTB_OK; TTB_ERR_MISUSE (NULL, misaligned); TTB_ERR_NOSPACE; or as
+ *         ttb_balancer_check
+ * @threads exclusive @progress wait-free @alloc none @since 0.1
+ */
+TTB_API TTB_NODISCARD int32_t ttb_balancer_init(ttb_balancer *ret_balancer, void *mem,
+                                                uint64_t size, const ttb_balancer_config *config);
+
+/**
+ * @brief Makes a handle to a balancer that another process (or mapping) made.
+ * @param ret_balancer the handle
+ * @param mem          the region, on a multiple of TTB_ALIGN; any address
+ * @param size         bytes mapped there
+ * @return TTB_OK; TTB_AGAIN (not made yet, or being made); TTB_ERR_MISUSE;
+ *         TTB_ERR_NOSPACE (mapped short); TTB_ERR_CORRUPT; TTB_ERR_VERSION;
+ *         TTB_ERR_MISMATCH (another kind of object)
+ * @threads any @progress wait-free @alloc none @since 0.1
+ */
+TTB_API TTB_NODISCARD int32_t ttb_balancer_attach(ttb_balancer *ret_balancer, void *mem,
+                                                  uint64_t size);
+
+/**
+ * @brief Makes a balancer in memory of its own: one allocation, then init.
+ * @param ret_balancer the handle
+ * @param config       what it shall do
+ * @param allocator    where the memory comes from; NULL for the C library's
+ * @return TTB_OK; TTB_ERR_NOMEM; TTB_ERR_MISUSE; or as ttb_balancer_check
+ * @threads any @progress as the allocator @alloc once @since 0.1
+ */
+TTB_API TTB_NODISCARD int32_t ttb_balancer_new(ttb_balancer *ret_balancer,
+                                               const ttb_balancer_config *config,
+                                               const ttb_allocator *allocator);
+
+/**
+ * @brief Ends a handle: gives back the memory ttb_balancer_new took; of a joined
+ *        one it gives up the row and whatever is still in flight on it.
+ * @param balancer the handle; NULL or a cleared one is a no-op
+ * @threads exclusive (the handle) @progress wait-free @alloc none @since 0.1
+ */
+TTB_API void ttb_balancer_free(ttb_balancer *balancer);
+
+/**
+ * @brief Makes a thread's own handle: its row, its random state, its lease.
+ *
+ * After fork a child joins anew; a handle it inherited belongs to the parent.
+ * @param shared     a handle to the balancer
+ * @param token      the process, 1..TTB_MAX_TOKEN (see base.h)
+ * @param ret_joined the thread's handle; end it with ttb_balancer_free
+ * @return TTB_OK; TTB_ERR_MISUSE; TTB_ERR_RANGE (token); TTB_ERR_NOSPACE (all
+ *         rows taken: raise `threads`, or recover the dead)
+ * @threads any @progress lock-free @alloc none @since 0.1
+ */
+TTB_API TTB_NODISCARD int32_t ttb_balancer_join(const ttb_balancer *shared, uint64_t token,
+                                                ttb_balancer *ret_joined);
+
+/**
+ * @brief Takes back what a dead process held: its rows, its calls in flight, and
+ *        the owner lock with whatever it was writing.
+ *
+ * The caller states that the process is dead (it has waited for it, or a pidfd
+ * says so); nothing here can check that. Idempotent; if the recovering process
+ * dies in the middle, recover that one too. An update that was cut short may
+ * have been carried out in part: repeat it.
+ * @param joined the caller's own handle (from ttb_balancer_join)
+ * @param token  the dead process; not the caller's
+ * @return rows freed (0 or more); TTB_ERR_MISUSE (not joined, own token);
+ *         TTB_ERR_RANGE (token)
+ * @threads the handle's thread @progress lock-free @alloc none @since 0.1
+ */
+TTB_API int32_t ttb_balancer_recover(ttb_balancer *joined, uint64_t token);
+
+/**
+ * @brief Adds an endpoint. It may be picked when this returns.
+ * @param joined   the caller's handle
+ * @param endpoint what it is; copied
+ * @return its slot (0 or more); TTB_ERR_DUPLICATE; TTB_ERR_NOSPACE (no slot is
+ *         free, or calls on removed endpoints are still in flight on them);
+ *         TTB_AGAIN (another writer is at work); or as
+ *         ttb_balancer_endpoint_check; TTB_ERR_MISUSE (not joined)
+ * @threads the handle's thread @progress owner lock @alloc none @since 0.1
+ */
+TTB_API int32_t ttb_balancer_add(ttb_balancer *joined, const ttb_endpoint *endpoint);
+
+/**
+ * @brief Removes an endpoint: no acquire that begins later picks it. Calls in
+ *        flight on it are reported as ever.
+ * @param joined the caller's handle
+ * @param id     which
+ * @return TTB_OK; TTB_ERR_UNKNOWN_ID; TTB_AGAIN; TTB_ERR_MISUSE (not joined)
+ * @threads the handle's thread @progress owner lock @alloc none @since 0.1
+ */
+TTB_API int32_t ttb_balancer_remove(ttb_balancer *joined, uint64_t id);
+
+/**
+ * @brief Sets an endpoint's weight; 0 = no new calls until another is set.
+ * @param joined the caller's handle
+ * @param id     which
+ * @param weight 0..65535
+ * @return TTB_OK; TTB_ERR_UNKNOWN_ID; TTB_ERR_RANGE; TTB_AGAIN; TTB_ERR_MISUSE
+ * @threads the handle's thread @progress owner lock @alloc none @since 0.1
+ */
+TTB_API int32_t ttb_balancer_set_weight(ttb_balancer *joined, uint64_t id, uint32_t weight);
+
+/**
+ * @brief Makes the set of endpoints equal to a list: those missing from it are
+ *        removed, new ones added, the others keep slot, calls in flight and
+ *        causes and get the list's weight (#TTB_CAUSE_WEIGHT is cleared).
+ *
+ * The tables are built once, however much changes.
+ * @param joined     the caller's handle
+ * @param endpoints  n endpoints of equal struct_size; may be NULL if n is 0
+ * @param n          how many, 0..capacity
+ * @param ret_detail what is wrong with which; may be NULL
+ * @return TTB_OK; TTB_AGAIN; TTB_ERR_MISUSE; TTB_ERR_DUPLICATE, or as
+ *         ttb_balancer_endpoint_check, or TTB_ERR_NOSPACE (n above capacity):
+ *         nothing has changed; TTB_ERR_NOSPACE also if slots that were to be
+ *         reused have calls in flight: then the leavers are out, as many
+ *         newcomers as had room are in, and the call can be repeated
+ * @threads the handle's thread @progress owner lock @alloc none @since 0.1
+ */
+TTB_API int32_t ttb_balancer_update(ttb_balancer *joined, const ttb_endpoint *endpoints, uint32_t n,
+                                    ttb_detail *ret_detail);
+
+/**
+ * @brief The slot of an endpoint.
+ * @param balancer the handle
+ * @param id       which
+ * @return 0..capacity-1; TTB_ERR_UNKNOWN_ID; TTB_ERR_MISUSE
+ * @threads any @progress wait-free; one or two loads for an id that is there, a
+ *          scan for one that is not @alloc none @since 0.1
+ */
+TTB_API int32_t ttb_balancer_find(const ttb_balancer *balancer, uint64_t id);
+
+/**
+ * @brief Sets or clears causes of one endpoint. Rebuilds nothing.
+ * @param balancer the handle; need not be joined
+ * @param slot     which endpoint
+ * @param causes   TTB_CAUSE_ADMIN .. TTB_CAUSE_OVERLOAD, one or several
+ * @param on       1 sets them, 0 clears them
+ * @return 1 if this call changed the word, 0 if it was so already;
+ *         TTB_ERR_UNKNOWN_ID (nobody lives there); TTB_ERR_RANGE (slot,
+ *         causes); TTB_ERR_MISUSE
+ * @threads any @progress lock-free @alloc none @since 0.1
+ */
+TTB_API int32_t ttb_balancer_mark(const ttb_balancer *balancer, uint32_t slot, uint32_t causes,
+                                  int32_t on);
+
+/**
+ * @brief Says what is known of an endpoint's health.
+ *
+ * UNHEALTHY and STALE set #TTB_CAUSE_PROBE, DRAINING sets #TTB_CAUSE_DRAIN;
+ * every status clears what of these two it does not set.
+ * @param balancer the handle; need not be joined
+ * @param id       which endpoint
+ * @param status   TTB_STATUS_*
+ * @return TTB_OK; TTB_ERR_UNKNOWN_ID; TTB_ERR_RANGE (status); TTB_ERR_MISUSE
+ * @threads any @progress lock-free @alloc none @since 0.1
+ */
+TTB_API int32_t ttb_balancer_set_status(const ttb_balancer *balancer, uint64_t id, int32_t status);
+
+/**
+ * @brief ttb_balancer_set_status for n endpoints, in order.
+ * @param balancer  the handle
+ * @param ids       n ids; may be NULL if n is 0
+ * @param statuses  n statuses
+ * @param n         how many, 0..2^31-1
+ * @param ret_codes n results; may be NULL
+ * @return how many were set; TTB_ERR_MISUSE
+ * @threads any @progress lock-free @alloc none @since 0.1
+ */
+TTB_API int32_t ttb_balancer_set_status_n(const ttb_balancer *balancer, const uint64_t *ids,
+                                          const int32_t *statuses, uint32_t n, int32_t *ret_codes);
+
+/**
+ * @brief Picks an endpoint for one call.
+ * @param joined the thread's handle
+ * @param hash   the key's hash for maglev (ttb_hash makes one); others ignore it
+ * @param now_ns the time, ns (for algorithms that look at it; none yet)
+ * @return a ticket (0 or more): make the call, then report; TTB_NO_ENDPOINT
+ *         (none is there, or none eligible); TTB_LIMIT (CHECK_TICKETS: too many
+ *         out); TTB_ERR_MISUSE (not a joined handle)
+ * @threads the handle's thread @progress lock-free @alloc none @since 0.1
+ */
+TTB_API int64_t ttb_balancer_acquire(ttb_balancer *joined, uint64_t hash, uint64_t now_ns);
+
+/**
+ * @brief ttb_balancer_acquire, but none of these: for a retry elsewhere.
+ * @param joined         the thread's handle
+ * @param hash           as ttb_balancer_acquire
+ * @param excluded_slots n slots; numbers that are no slots are passed over
+ * @param n              how many; may be 0 (then NULL is allowed)
+ * @param now_ns         the time, ns
+ * @return as ttb_balancer_acquire; TTB_ALL_EXCLUDED if some may be picked but
+ *         all of them are on the list
+ * @threads the handle's thread @progress lock-free @alloc none @since 0.1
+ */
+TTB_API int64_t ttb_balancer_acquire_except(ttb_balancer *joined, uint64_t hash,
+                                            const uint32_t *excluded_slots, uint32_t n,
+                                            uint64_t now_ns);
+
+/**
+ * @brief ttb_balancer_acquire n times, in order, at one time. Each pick counts
+ *        for the next, so a batch does not herd.
+ * @param joined      the thread's handle
+ * @param hashes      n hashes; NULL: all 0
+ * @param n           how many, 0..2^31-1
+ * @param now_ns      the time, ns
+ * @param ret_tickets n tickets or codes
+ * @return how many were granted; TTB_ERR_MISUSE (handle, NULL, n)
+ * @threads the handle's thread @progress lock-free @alloc none @since 0.1
+ */
+TTB_API int32_t ttb_balancer_acquire_n(ttb_balancer *joined, const uint64_t *hashes, uint32_t n,
+                                       uint64_t now_ns, int64_t *ret_tickets);
+
+/**
+ * @brief Says that the call of a ticket ended, and how.
+ * @param joined     the handle of the thread that acquired it; with
+ *                   #TTB_BALANCER_MOVING_TICKETS of any thread of the process
+ * @param ticket     what acquire returned
+ * @param outcome    TTB_SUCCESS .. TTB_CANCELLED
+ * @param latency_ns how long it took, ns (for algorithms that look at it; none yet)
+ * @param now_ns     the time, ns
+ * @return TTB_OK; TTB_STALE (twice, of another thread, of a slot that has been
+ *         given to another endpoint: counted, nothing changed); TTB_ERR_MISUSE
+ *         (handle, a negative ticket); TTB_ERR_RANGE (slot, outcome)
+ * @threads the handle's thread @progress lock-free @alloc none @since 0.1
+ */
+TTB_API int32_t ttb_balancer_report(ttb_balancer *joined, int64_t ticket, int32_t outcome,
+                                    uint64_t latency_ns, uint64_t now_ns);
+
+/**
+ * @brief ttb_balancer_report for n tickets, in order, at one time.
+ * @param joined       the handle
+ * @param tickets      n tickets; negative ones (refusals) are passed over
+ * @param outcomes     n outcomes; NULL: all TTB_SUCCESS
+ * @param latencies_ns n latencies; NULL: all 0
+ * @param n            how many, 0..2^31-1
+ * @param now_ns       the time, ns
+ * @param ret_codes    n results as of ttb_balancer_report; may be NULL
+ * @return how many ended well (not stale, not refused); TTB_ERR_MISUSE
+ * @threads the handle's thread @progress lock-free @alloc none @since 0.1
+ */
+TTB_API int32_t ttb_balancer_report_n(ttb_balancer *joined, const int64_t *tickets,
+                                      const int32_t *outcomes, const uint64_t *latencies_ns,
+                                      uint32_t n, uint64_t now_ns, int32_t *ret_codes);
+
+/**
+ * @brief Reports the last ticket and acquires the next, in one call (a foreign
+ *        function call costs more than both).
+ * @param joined     the thread's handle
+ * @param ticket     the ticket to report; a negative one (a code, or -1 the first
+ *                   time) is passed over. If its report is not TTB_OK (stale, out
+ *                   of range) the acquire goes on all the same.
+ * @param outcome    how it ended
+ * @param latency_ns how long it took, ns
+ * @param hash       of the next call
+ * @param now_ns     the time, ns
+ * @return as ttb_balancer_acquire
+ * @threads the handle's thread @progress lock-free @alloc none @since 0.1
+ */
+TTB_API int64_t ttb_balancer_next(ttb_balancer *joined, int64_t ticket, int32_t outcome,
+                                  uint64_t latency_ns, uint64_t hash, uint64_t now_ns);
+
+/**
+ * @brief One row an endpoint: what is known of it and why it is not the next one.
+ *
+ * With a joined handle the next pick is worked out, as acquire_except would make
+ * it now, without making it: nothing is counted, drawn or leased.
+ * @param balancer       the handle
+ * @param hash           as acquire
+ * @param excluded_slots n_excluded slots, as acquire_except; may be NULL
+ * @param n_excluded     how many
+ * @param ret_rows       n rows; the first's struct_size must be set and is the
+ *                       stride of all; may be NULL if n is 0
+ * @param n              rows there
+ * @return how many endpoints there are, which may be more than were written;
+ *         TTB_ERR_MISUSE; TTB_ERR_RANGE (struct_size)
+ * @threads any (a joined one: its thread) @progress wait-free @alloc none @since 0.1
+ */
+TTB_API int32_t ttb_balancer_explain(const ttb_balancer *balancer, uint64_t hash,
+                                     const uint32_t *excluded_slots, uint32_t n_excluded,
+                                     ttb_balancer_info *ret_rows, uint32_t n);
+
+/**
+ * @brief One endpoint by its slot. reason is TTB_BALANCER_CHOSEN if it may be
+ *        picked, else its first cause.
+ * @param balancer the handle
+ * @param slot     which
+ * @param ret_info filled in; its struct_size must be set
+ * @return TTB_OK; TTB_ERR_UNKNOWN_ID (nobody lives there); TTB_ERR_RANGE (slot,
+ *         struct_size); TTB_ERR_MISUSE
+ * @threads any @progress wait-free @alloc none @since 0.1
+ */
+TTB_API int32_t ttb_balancer_inspect(const ttb_balancer *balancer, uint32_t slot,
+                                     ttb_balancer_info *ret_info);
+
+/**
+ * @brief Numbers of the whole balancer. Walks all endpoints.
+ * @param balancer  the handle
+ * @param ret_stats filled in; its struct_size must be set
+ * @return TTB_OK; TTB_ERR_MISUSE; TTB_ERR_RANGE (struct_size)
+ * @threads any @progress wait-free @alloc none @since 0.1
+ */
+TTB_API int32_t ttb_balancer_statistics(const ttb_balancer *balancer,
+                                        ttb_balancer_stats *ret_stats);
+
+/**
+ * @brief The structs of this header as the library sees them, for bindings.
+ * @param which     0 config, 1 info, 2 stats, 3 ttb_endpoint
+ * @param index     field, from 0
+ * @param ret_field filled in; its struct_size must be set
+ * @return TTB_OK; TTB_ERR_RANGE (past the end); TTB_ERR_MISUSE
+ * @threads any @progress wait-free @alloc none @since 0.1
+ */
+TTB_API int32_t ttb_balancer_field(uint32_t which, uint32_t index, ttb_field *ret_field);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

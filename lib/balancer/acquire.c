@@ -1,0 +1,197 @@
+/* SPDX-License-Identifier: MIT */
+/* Acquire and report: what surrounds an algorithm's choice. Counting is by the
+ * rules of cells, I3 in balancer.h.
+ *
+ * All accesses but those of tables are relaxed: a cell and an eligibility word
+ * each stand for themselves, and publish nothing else. */
+#include "balancer.h"
+#include "tickets.h"
+
+TTB__SELDOM static int32_t stale(ttb__balancer *b) {
+  ttb__add_rlx(&b->table->stale, 1);
+  return TTB_STALE;
+}
+
+/* ---- counting ---- */
+
+static uint32_t tag_of(int64_t ticket) { return (uint32_t)(ticket >> 20) << TTB__CELL_TAG; }
+
+/* A cell with one more. What it counted for an earlier generation is void. */
+static uint32_t one_more(uint32_t cell, uint32_t tag) {
+  return ((cell ^ tag) >> TTB__CELL_TAG ? tag : cell) + 1;
+}
+
+/* Whether it counts any of this generation; and then with one less. */
+static bool counts(uint32_t cell, uint32_t tag) {
+  return (cell ^ tag) >> TTB__CELL_TAG == 0 && (cell & TTB__CELL_COUNT) != 0;
+}
+static uint32_t one_less(uint32_t cell) {
+  return (cell - 1) & TTB__CELL_COUNT ? cell - 1 : 0;
+}
+
+/* Each increment and decrement exists for the sole owner of a cell and for
+ * several threads of its process. */
+static void count_shared(ttb__a32 *cell, uint32_t tag) {
+  uint32_t seen = ttb__load_rlx(cell);
+  while (!ttb__cas_rlx(cell, &seen, one_more(seen, tag))) continue;
+}
+static bool uncount(ttb__a32 *cell, uint32_t tag) {
+  uint32_t seen = ttb__load_rlx(cell);
+  if (!counts(seen, tag)) return false;
+  ttb__store_rlx(cell, one_less(seen));
+  return true;
+}
+static bool uncount_shared(ttb__a32 *cell, uint32_t tag) {
+  uint32_t seen = ttb__load_rlx(cell);
+  while (counts(seen, tag))
+    if (ttb__cas_rlx(cell, &seen, one_less(seen))) return true;
+  return false;
+}
+
+/* ---- acquire ---- */
+
+/* With moving or checked tickets. */
+TTB__SELDOM static int64_t take_carefully(ttb__balancer *b, int64_t candidate) {
+  int64_t ticket = candidate | b->ticket;
+  if (b->flags & TTB_BALANCER_CHECK_TICKETS) ticket = ttb__ticket_issue(b, candidate);
+  if (ticket < 0 || !b->tracked) return ticket;
+  ttb__a32 *cell = ttb__cell_at(b, (uint32_t)candidate & TTB__GEN_MASK, b->row);
+  if (b->flags & TTB_BALANCER_MOVING_TICKETS)
+    count_shared(cell, tag_of(ticket));
+  else
+    ttb__store_rlx(cell, one_more(ttb__load_rlx(cell), tag_of(ticket)));
+  return ticket;
+}
+
+static inline int64_t take(ttb__balancer *b, int64_t candidate) {
+  if (b->flags & (TTB_BALANCER_MOVING_TICKETS | TTB_BALANCER_CHECK_TICKETS))
+    return take_carefully(b, candidate);
+  if (b->tracked) {
+    ttb__a32 *cell = ttb__cell_at(b, (uint32_t)candidate & TTB__GEN_MASK, b->row);
+    ttb__store_rlx(cell, one_more(ttb__load_rlx(cell), tag_of(candidate)));
+  }
+  return candidate | b->ticket;
+}
+
+/* The rule of flips: a table that changed meanwhile is read again, twice at the
+ * most; whatever was read last, the eligibility word has confirmed it. */
+TTB__SELDOM static int64_t choose_again(ttb__balancer *b, uint64_t hash, const ttb__exclusion *x) {
+  int64_t candidate = TTB_NO_ENDPOINT;
+  for (int tries = 0; tries < TTB__FLIP_RETRIES; tries++) {
+    candidate = b->algorithm->choose(b, hash, x);
+    if (ttb__balancer_seen(b)) break;
+  }
+  return candidate;
+}
+
+static inline int64_t acquire(ttb__balancer *b, uint64_t hash, const ttb__exclusion *x) {
+  (void)ttb__balancer_seen(b);
+  int64_t candidate = b->algorithm->choose(b, hash, x);
+  if (!ttb__balancer_seen(b)) candidate = choose_again(b, hash, x);
+  return candidate < 0 ? candidate : take(b, candidate);
+}
+
+int64_t ttb_balancer_acquire(ttb_balancer *h, uint64_t hash, uint64_t now_ns) {
+  (void)now_ns;
+  ttb__balancer *b = ttb__balancer_joined(h);
+  if (!b) return TTB_ERR_MISUSE;
+  return acquire(b, hash, NULL);
+}
+
+int64_t ttb_balancer_acquire_except(ttb_balancer *h, uint64_t hash, const uint32_t *slots,
+                                    uint32_t n, uint64_t now_ns) {
+  (void)now_ns;
+  ttb__balancer *b = ttb__balancer_joined(h);
+  if (!b || (n > 0 && !slots)) return TTB_ERR_MISUSE;
+  ttb__exclusion x = {slots, n};
+  int64_t ticket = acquire(b, hash, &x);
+  if (ticket == TTB_NO_ENDPOINT && ttb__balancer_any(b, NULL)) return TTB_ALL_EXCLUDED;
+  return ticket;
+}
+
+int32_t ttb_balancer_acquire_n(ttb_balancer *h, const uint64_t *hashes, uint32_t n,
+                               uint64_t now_ns, int64_t *ret_tickets) {
+  (void)now_ns;
+  ttb__balancer *b = ttb__balancer_joined(h);
+  if (!b || n > INT32_MAX || (n > 0 && !ret_tickets)) return TTB_ERR_MISUSE;
+  int32_t granted = 0;
+  for (uint32_t i = 0; i < n; i++) {
+    ret_tickets[i] = acquire(b, hashes ? hashes[i] : 0, NULL);
+    granted += ret_tickets[i] >= 0;
+  }
+  return granted;
+}
+
+/* ---- report ---- */
+
+/* Whether the ticket's row is this handle's, or (moving tickets) a live row of
+ * its process; and whether the ticket is of the row's present life. */
+static bool of_our_row(const ttb__balancer *b, ttb__ticket t) {
+  if (t.row >= b->threads) return false;
+  uint64_t word = b->mine.word;
+  if (t.row != b->row) {
+    if (!(b->flags & TTB_BALANCER_MOVING_TICKETS)) return false;
+    word = ttb__load_rlx(&b->rows->row[t.row]);
+    if (ttb__row_state(word) != TTB__ROW_LIVE ||
+        ttb__row_token(word) != ttb__row_token(b->mine.word))
+      return false;
+  }
+  return b->flags & TTB_BALANCER_CHECK_TICKETS ||
+         t.permit == (ttb__row_incarnation(word) & TTB__MAX_PERMIT);
+}
+
+TTB__SELDOM static int32_t report_carefully(ttb__balancer *b, int64_t ticket) {
+  ttb__ticket t = ttb__ticket_unpack(ticket);
+  if (!of_our_row(b, t)) return stale(b);
+  if (b->flags & TTB_BALANCER_CHECK_TICKETS && !ttb__ticket_redeem(b, ticket)) return stale(b);
+  if (!b->tracked) return TTB_OK;
+  ttb__a32 *cell = ttb__cell_at(b, t.slot, t.row);
+  bool moving = b->flags & TTB_BALANCER_MOVING_TICKETS;
+  bool counted = moving ? uncount_shared(cell, tag_of(ticket)) : uncount(cell, tag_of(ticket));
+  return counted ? TTB_OK : stale(b);
+}
+
+static inline int32_t report(ttb__balancer *b, int64_t ticket, int32_t outcome) {
+  uint32_t slot = (uint32_t)ticket & TTB__GEN_MASK;
+  if (slot >= b->capacity || (uint32_t)outcome > TTB_CANCELLED) return TTB_ERR_RANGE;
+  if (b->flags & (TTB_BALANCER_MOVING_TICKETS | TTB_BALANCER_CHECK_TICKETS))
+    return report_carefully(b, ticket);
+  if ((ticket ^ b->ticket) >> 40) return stale(b); /* row and permit */
+  if (b->tracked)
+    return uncount(ttb__cell_at(b, slot, b->row), tag_of(ticket)) ? TTB_OK : stale(b);
+  uint64_t w = ttb__load_rlx(&ttb__endpoint_at(b, slot)->word);
+  return ttb__word_generation(w) == ttb__ticket_unpack(ticket).gen ? TTB_OK : stale(b);
+}
+
+int32_t ttb_balancer_report(ttb_balancer *h, int64_t ticket, int32_t outcome, uint64_t latency_ns,
+                            uint64_t now_ns) {
+  (void)latency_ns, (void)now_ns;
+  ttb__balancer *b = ttb__balancer_joined(h);
+  if (!b || ticket < 0) return TTB_ERR_MISUSE;
+  return report(b, ticket, outcome);
+}
+
+int32_t ttb_balancer_report_n(ttb_balancer *h, const int64_t *tickets, const int32_t *outcomes,
+                              const uint64_t *latencies_ns, uint32_t n, uint64_t now_ns,
+                              int32_t *ret_codes) {
+  (void)latencies_ns, (void)now_ns;
+  ttb__balancer *b = ttb__balancer_joined(h);
+  if (!b || n > INT32_MAX || (n > 0 && !tickets)) return TTB_ERR_MISUSE;
+  int32_t ended = 0;
+  for (uint32_t i = 0; i < n; i++) {
+    int32_t code = TTB_ERR_MISUSE;
+    if (tickets[i] >= 0) code = report(b, tickets[i], outcomes ? outcomes[i] : TTB_SUCCESS);
+    if (ret_codes) ret_codes[i] = code;
+    ended += code == TTB_OK;
+  }
+  return ended;
+}
+
+int64_t ttb_balancer_next(ttb_balancer *h, int64_t ticket, int32_t outcome, uint64_t latency_ns,
+                          uint64_t hash, uint64_t now_ns) {
+  (void)latency_ns, (void)now_ns;
+  ttb__balancer *b = ttb__balancer_joined(h);
+  if (!b) return TTB_ERR_MISUSE;
+  if (ticket >= 0) (void)report(b, ticket, outcome);
+  return acquire(b, hash, NULL);
+}

@@ -1,0 +1,325 @@
+/* SPDX-License-Identifier: MIT */
+/* Inside a balancer: the words of an endpoint, the tables, the private handle,
+ * and what an algorithm is.
+ *
+ *     eligibility = generation 20 | weight 16 | zone 8 | priority 4 | causes 8 |
+ *                   unused 4 | status 3 | used 1
+ *     cell        = generation's low 12 bits | calls in flight 20, or 0 for none
+ *     ticket      = slot 20 | generation 20 | row 8 | permit 15 (tickets.h)
+ *
+ * An endpoint's line holds its word and then one cell a row: 14 in the first 64
+ * bytes, 16 in each further line.
+ *
+ * I1  The eligibility word is the only truth about an endpoint: that it is
+ *     there, its generation, its weight, whether it may be picked. It changes by
+ *     compare-and-swap. Tables, bitmap and index only help to find it quickly
+ *     and can at any time be made again from the words and ids.
+ * I2  A pick ends with a load of that word. Whatever a table said, nobody is
+ *     picked whose word has a cause set or is not used.
+ * I3  A cell is written by its row's owner (with moving tickets: by threads of
+ *     its process, by read-modify-write). It names the generation it counts
+ *     for: a report of another one finds a foreign cell and changes nothing. So
+ *     a pick that raced with a removal and a reuse of its slot counts, and is
+ *     reported, under its old generation, and the newcomer's count is right.
+ * I4  Tables hold slot numbers only, checked against the capacity when read.
+ * I5  Writers hold the owner lock. Order: id, then word, then index, table;
+ *     killed in between, recovery makes the latter from the former. */
+#ifndef TTB_LIB_BALANCER_BALANCER_H
+#define TTB_LIB_BALANCER_BALANCER_H
+
+#include "../base/atomic.h"
+#include "../base/flip.h"
+#include "../base/handle.h"
+#include "../base/lock.h"
+#include "../base/mulhi.h"
+#include "../base/random.h"
+#include "../base/region.h"
+#include "../base/rows.h"
+#include "../base/ticket.h"
+
+#include <trimtab/balancer.h>
+
+#define TTB__BALANCER_FLAGS \
+  (TTB_BALANCER_TRACK | TTB_BALANCER_MOVING_TICKETS | TTB_BALANCER_CHECK_TICKETS)
+
+/* Entry of a table that is no slot. */
+#define TTB__NO_SLOT UINT32_MAX
+
+/* Random draws before an algorithm falls back to looking at all. */
+#define TTB__BALANCER_TRIES 16u
+
+/* ---- the region ---- */
+
+typedef struct ttb__endpoint {
+  ttb__a64 word;
+  ttb__a32 cell[14]; /* config.threads of them: see the stride */
+} ttb__endpoint;
+_Static_assert(sizeof(ttb__endpoint) == 64, "14 cells fit the line");
+
+/* One of the two copies of the table. */
+typedef struct ttb__copy {
+  ttb__a32 length;    /* entries in use */
+  ttb__a32 error_ppm; /* of the weights in it */
+  ttb__a32 entry[];
+} ttb__copy;
+
+typedef struct ttb__balancer_table {
+  ttb__flip flip; /* which copy; read by every pick, written by rebuilds */
+  uint64_t reserved0[7];
+  ttb__a64 cursor; /* turns leased so far, of the round robins */
+  uint64_t reserved1[7];
+  ttb__lock lock;
+  ttb__a64 rebuilds, stale;
+  ttb__a32 indexed; /* entries of the index in use, stale ones too */
+  uint32_t reserved2;
+  uint64_t reserved3[4];
+} ttb__balancer_table;
+_Static_assert(sizeof(ttb__balancer_table) == 192, "three lines");
+
+/* ---- what an algorithm is ---- */
+
+typedef struct ttb__balancer ttb__balancer;
+
+/* The endpoints there are, while a table is built: slots in ascending order,
+ * in scratch memory of the region. Hostile neighbours may change it under the
+ * builder, hence the accessors, which never return what is no slot. */
+typedef struct ttb__roster {
+  const ttb__balancer *b;
+  const uint32_t *slot;
+  uint32_t n;
+} ttb__roster;
+
+/* Slots that must not be picked. */
+typedef struct ttb__exclusion {
+  const uint32_t *slots;
+  uint32_t n;
+} ttb__exclusion;
+
+typedef struct ttb__algorithm {
+  uint32_t number, max_endpoints;
+  int32_t tracks; /* needs the calls in flight */
+  int32_t weighs; /* its table depends on the weights */
+  /* More than the ranges; may be NULL. */
+  int32_t (*check)(const ttb_balancer_config *c, ttb_detail *d);
+  /* Words of a copy of its table, and of its builder's scratch memory. */
+  uint32_t (*entries)(const ttb_balancer_config *c);
+  uint64_t (*scratch)(const ttb_balancer_config *c);
+  /* Fills the idle copy, returns its length. At least one endpoint is there. */
+  uint32_t (*build)(const ttb__roster *r, uint32_t *scratch, ttb__copy *copy);
+  /* {slot, generation} of an eligible endpoint as a ticket without row and permit,
+   * or TTB_NO_ENDPOINT. May change the handle, nothing else. */
+  int64_t (*choose)(ttb__balancer *b, uint64_t hash, const ttb__exclusion *x);
+} ttb__algorithm;
+
+/* The one place where algorithms are listed; NULL if there is none. */
+const ttb__algorithm *ttb__balancer_algorithm(uint32_t number);
+
+extern const ttb__algorithm ttb__two_choices, ttb__round_robin, ttb__weighted_round_robin,
+    ttb__least_connections, ttb__maglev;
+
+/* ---- the handle ---- */
+
+TTB__HANDLE_STRUCT ttb__balancer {
+  uint64_t tag;
+  /* hot */
+  unsigned char *endpoints; /* line of slot 0 */
+  const ttb__algorithm *algorithm;
+  ttb__rows *rows;
+  ttb__balancer_table *table;
+  const ttb__copy *seen; /* the copy of generation seen_generation */
+  uint64_t seen_generation;
+  uint64_t seen_inverse; /* 2^64 / seen_length */
+  uint32_t seen_length;
+  uint32_t capacity, stride, threads;
+  uint32_t flags, row; /* row is TTB__NO_ROW unless joined */
+  int64_t ticket; /* row and permit of this handle's tickets */
+  ttb__random random;
+  uint64_t turn;    /* the next turn leased, of the endless sequence */
+  uint32_t at, left; /* its place in the table; turns left of the lease */
+  uint32_t lease, tracked;
+  uint32_t entries; /* words of a copy */
+  uint32_t ticket_bits, ticket_next; /* of the ticket table; see tickets.h */
+  uint32_t index_mask;
+  /* cold: offsets from the region, which is also the start of the memory */
+  ttb__region *region;
+  uint32_t copies_at[2]; /* in lines of 64 bytes, as all below */
+  uint32_t bitmap_at, ids_at, index_at, scratch_at, tickets_at;
+  uint32_t config_order;
+  ttb__row mine;
+  uint64_t owned; /* bytes to give back, 0 if the memory is the caller's */
+  void *free_ctx;
+  void (*free)(void *ctx, void *ptr, uint64_t size, uint64_t align);
+};
+_Static_assert(sizeof(ttb__balancer) <= sizeof(ttb_balancer), "the handle's size is frozen");
+
+extern const ttb__struct ttb__balancer_config_fields, ttb__balancer_info_fields,
+    ttb__balancer_stats_fields, ttb__balancer_endpoint_fields;
+
+/* NULL unless h is a live balancer handle. */
+static inline ttb__balancer *ttb__balancer_of(const ttb_balancer *h) {
+  ttb__balancer *b = (ttb__balancer *)(uintptr_t)h;
+  return b && b->tag == TTB__TAG(TTB__KIND_BALANCER) ? b : NULL;
+}
+/* NULL unless it has also joined. */
+static inline ttb__balancer *ttb__balancer_joined(const ttb_balancer *h) {
+  ttb__balancer *b = ttb__balancer_of(h);
+  return b && b->row != TTB__NO_ROW ? b : NULL;
+}
+
+static inline void *ttb__balancer_part(const ttb__balancer *b, uint32_t line) {
+  return (unsigned char *)b->region + (uint64_t)line * 64;
+}
+static inline ttb__a64 *ttb__balancer_bitmap(const ttb__balancer *b) {
+  return ttb__balancer_part(b, b->bitmap_at);
+}
+static inline ttb__a64 *ttb__balancer_ids(const ttb__balancer *b) {
+  return ttb__balancer_part(b, b->ids_at);
+}
+static inline ttb__endpoint *ttb__endpoint_at(const ttb__balancer *b, uint32_t slot) {
+  return (ttb__endpoint *)(void *)(b->endpoints + (uint64_t)slot * b->stride);
+}
+static inline ttb__a32 *ttb__cell_at(const ttb__balancer *b, uint32_t slot, uint32_t row) {
+  unsigned char *line = b->endpoints + (uint64_t)slot * b->stride;
+  return (ttb__a32 *)(void *)(line + offsetof(ttb__endpoint, cell) + 4 * (uint64_t)row);
+}
+
+/* ---- the eligibility word ---- */
+
+#define TTB__WORD_USED UINT64_C(1)
+#define TTB__WORD_CAUSES (UINT64_C(0xff) << 8)
+
+static inline uint64_t ttb__word(uint32_t gen, uint32_t weight) {
+  return (uint64_t)(gen & TTB__GEN_MASK) << 44 | (uint64_t)(weight & 0xffff) << 28 | TTB__WORD_USED;
+}
+static inline uint32_t ttb__word_generation(uint64_t w) { return (uint32_t)(w >> 44); }
+static inline uint32_t ttb__word_weight(uint64_t w) { return (uint32_t)(w >> 28) & 0xffff; }
+static inline uint32_t ttb__word_causes(uint64_t w) { return (uint32_t)(w >> 8) & 0xff; }
+static inline uint32_t ttb__word_status(uint64_t w) { return (uint32_t)(w >> 1) & 7; }
+static inline bool ttb__word_used(uint64_t w) { return (w & TTB__WORD_USED) != 0; }
+static inline bool ttb__word_eligible(uint64_t w) {
+  return (w & (TTB__WORD_CAUSES | TTB__WORD_USED)) == TTB__WORD_USED;
+}
+static inline uint64_t ttb__word_with_weight(uint64_t w, uint32_t weight) {
+  return (w & ~(UINT64_C(0xffff) << 28)) | (uint64_t)weight << 28;
+}
+static inline uint64_t ttb__word_with_status(uint64_t w, uint32_t status) {
+  return (w & ~UINT64_C(0xe)) | (uint64_t)status << 1;
+}
+
+/* What a pick returns for it. */
+static inline int64_t ttb__candidate(uint32_t slot, uint64_t w) {
+  return ttb__ticket_pack(slot, ttb__word_generation(w), 0, 0);
+}
+
+/* ---- cells ---- */
+
+#define TTB__CELL_TAG 20
+#define TTB__CELL_COUNT 0xfffffu
+
+/* The calls in flight on an endpoint. A cell without any is 0, so the sum needs
+ * no look at the tags: they fall off above the counts. */
+static inline uint32_t ttb__in_flight(const ttb__endpoint *e, uint32_t active) {
+  return ttb__cells_sum(e->cell, active) & TTB__CELL_COUNT;
+}
+
+/* Whether a slot is on the list (eligibility.c). */
+bool ttb__excluded(const ttb__exclusion *x, uint32_t slot);
+
+/* The eligibility word of a slot if it may be picked, else 0. */
+static inline uint64_t ttb__eligible_word(const ttb__balancer *b, uint32_t slot,
+                                          const ttb__exclusion *x) {
+  if (slot >= b->capacity || (x && ttb__excluded(x, slot))) return 0;
+  uint64_t w = ttb__load_rlx(&ttb__endpoint_at(b, slot)->word);
+  return ttb__word_eligible(w) ? w : 0;
+}
+
+/* ---- tables (table.c) ---- */
+
+/* n % d, with inverse = 2^64 / d rounded down (Barrett). d > 0. */
+static inline uint32_t ttb__mod(uint64_t n, uint32_t d, uint64_t inverse) {
+  uint64_t r = n - ttb__mulhi(n, inverse) * d;
+  return (uint32_t)(r >= d ? r - d : r);
+}
+static inline uint64_t ttb__mod_inverse(uint32_t d) { return d > 1 ? UINT64_MAX / d : UINT64_MAX; }
+
+/* Looks up what the published copy is, once a generation. */
+void ttb__balancer_refresh(ttb__balancer *b, uint64_t generation);
+
+/* True if the handle knows the published copy; else it has learnt of it. */
+static inline bool ttb__balancer_seen(ttb__balancer *b) {
+  /* acquire: as ttb__flip_begin and ttb__flip_again. */
+  uint64_t generation = ttb__load_acq(&b->table->flip.generation);
+  if (generation == b->seen_generation) return true;
+  ttb__balancer_refresh(b, generation);
+  return false;
+}
+
+/* Entry i of the copy seen; i < seen_length. */
+static inline uint32_t ttb__balancer_entry(const ttb__balancer *b, uint32_t i) {
+  return ttb__flip_get32(&b->seen->entry[i]);
+}
+
+/* Builds the table from the words and publishes it. Under the lock. */
+void ttb__balancer_rebuild(ttb__balancer *b);
+/* The same for the index of ids. */
+void ttb__balancer_reindex(ttb__balancer *b);
+/* Notes that id lives in slot; makes the index anew when it is full of the past. */
+void ttb__balancer_index(ttb__balancer *b, uint64_t id, uint32_t slot);
+/* Its slot, or TTB_ERR_UNKNOWN_ID; exact under the lock. */
+int32_t ttb__balancer_lookup(const ttb__balancer *b, uint64_t id);
+
+/* Endpoint i of a roster: its slot, and its weight, 1 at least. */
+static inline uint32_t ttb__roster_slot(const ttb__roster *r, uint32_t i) {
+  uint32_t slot = r->slot[i];
+  return slot < r->b->capacity ? slot : 0;
+}
+static inline uint32_t ttb__roster_weight(const ttb__roster *r, uint32_t i) {
+  const ttb__endpoint *e = ttb__endpoint_at(r->b, ttb__roster_slot(r, i));
+  uint32_t weight = ttb__word_weight(ttb__load_rlx(&e->word));
+  return weight ? weight : 1;
+}
+
+/* The table of those who look at endpoints only: the roster as it is. */
+uint32_t ttb__roster_entries(const ttb_balancer_config *c);
+uint32_t ttb__roster_build(const ttb__roster *r, uint32_t *scratch, ttb__copy *copy);
+uint64_t ttb__no_scratch(const ttb_balancer_config *c);
+
+/* ---- what algorithms share ---- */
+
+/* The least loaded of all that may be picked (least_connections.c). */
+int64_t ttb__choose_least(ttb__balancer *b, uint64_t hash, const ttb__exclusion *x);
+/* The one whose turn it is (round_robin.c). */
+int64_t ttb__choose_turn(ttb__balancer *b, uint64_t hash, const ttb__exclusion *x);
+
+/* ---- eligibility (eligibility.c) ---- */
+
+/* Brings the bitmap in line with a word. */
+void ttb__balancer_settle(const ttb__balancer *b, uint32_t slot);
+/* The first slot at or after `from` whose bit is set; capacity if there is none. */
+uint32_t ttb__balancer_next_bit(const ttb__balancer *b, uint32_t from);
+/* Whether anybody may be picked, as far as the bitmap knows. */
+bool ttb__balancer_any(const ttb__balancer *b, const ttb__exclusion *x);
+/* Changes an endpoint's word: clears, then sets bits. The word before; 0 if nobody lives there. */
+uint64_t ttb__balancer_change(const ttb__balancer *b, uint32_t slot, uint64_t clear, uint64_t set);
+
+/* ---- explaining ---- */
+
+/* Row and causes of one endpoint; false if nobody lives in slot. */
+bool ttb__balancer_describe(const ttb__balancer *b, uint32_t slot, ttb_balancer_info *ret);
+
+/* ---- joined threads (balancer_join.c) ---- */
+
+/* What else a pool has to clean of a row before it is freed; may be NULL. */
+typedef void (*ttb__cleaner)(void *ctx, uint32_t row);
+
+void ttb__balancer_leave(ttb__balancer *b, ttb__cleaner also, void *ctx);
+int32_t ttb__balancer_recover(ttb__balancer *b, uint64_t token, ttb__cleaner also, void *ctx);
+
+/* The permit of tickets of a row, unless they are checked one by one: its
+ * incarnation. Row and incarnation of another thread only with moving tickets. */
+static inline uint32_t ttb__balancer_permit(const ttb__balancer *b, uint32_t row) {
+  if (row == b->row || row >= b->threads) return ttb__ticket_unpack(b->ticket).permit;
+  return ttb__row_incarnation(ttb__load_rlx(&b->rows->row[row])) & TTB__MAX_PERMIT;
+}
+
+#endif

@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: MIT */
+/* What a balancer can be told, as rows: see ../base/config.h; and the one list
+ * of algorithms. To add one: a file that defines a ttb__algorithm, its line here,
+ * its number in <trimtab/balancer.h>. */
+#include "balancer.h"
+
+static const ttb__algorithm *const algorithms[] = {
+    &ttb__two_choices,        &ttb__round_robin, &ttb__weighted_round_robin,
+    &ttb__least_connections, &ttb__maglev,
+};
+#define ALGORITHMS (sizeof algorithms / sizeof *algorithms)
+
+const ttb__algorithm *ttb__balancer_algorithm(uint32_t number) {
+  for (uint32_t i = 0; i < ALGORITHMS; i++)
+    if (algorithms[i]->number == number) return algorithms[i];
+  return NULL;
+}
+
+#define C(type, field, unit, min, max, def, flags) \
+  TTB__FIELD(ttb_balancer_config, type, field, unit, min, max, def, flags)
+
+static const ttb__field config_fields[] = {
+    C(U32, struct_size, "bytes", 0, 0, 0, TTB__ANY),
+    C(U32, algorithm, "", 1, ALGORITHMS, TTB_BALANCER_TWO_CHOICES, 0),
+    C(U32, capacity, "endpoints", 1, TTB_MAX_SLOTS, 64, 0),
+    C(U32, threads, "", 1, 254, 14, 0),
+    C(U32, flags, "", 1, TTB__BALANCER_FLAGS, 0, 0),
+    C(U32, table_size, "entries", 1, 5000011, 0, 0),
+    C(U32, wrr_order, "", 1, 2, TTB_BALANCER_TIJDEMAN, 0),
+    C(U32, lease, "turns", 1, 4096, 64, 0),
+    C(U32, tickets, "", 16, 2048, 256, 0),
+    C(U32, reserved, "", 0, 0, 0, 0),
+    C(U64, seed, "", 0, 0, 0, TTB__ANY),
+};
+const ttb__struct ttb__balancer_config_fields = TTB__STRUCT(ttb_balancer_config, config_fields);
+
+#define I(type, field, unit) TTB__OUT(ttb_balancer_info, type, field, unit)
+
+static const ttb__field info_fields[] = {
+    I(U32, struct_size, "bytes"), I(U32, slot, ""),   I(U64, id, ""),
+    I(U32, weight, ""),           I(U32, in_flight, "calls"), I(U32, causes, ""),
+    I(I32, status, ""),           I(I32, reason, ""), I(U32, generation, ""),
+};
+const ttb__struct ttb__balancer_info_fields = TTB__STRUCT(ttb_balancer_info, info_fields);
+
+#define S(type, field, unit) TTB__OUT(ttb_balancer_stats, type, field, unit)
+
+static const ttb__field stats_fields[] = {
+    S(U32, struct_size, "bytes"), S(U32, capacity, "endpoints"), S(U32, endpoints, ""),
+    S(U32, eligible, ""),         S(U32, joined, ""),            S(U32, table_length, "entries"),
+    S(U64, in_flight, "calls"),   S(U64, stale, ""),             S(U64, rebuilds, ""),
+    S(I32, weight_error_ppm, "ppm"), S(U32, reserved, ""),
+};
+const ttb__struct ttb__balancer_stats_fields = TTB__STRUCT(ttb_balancer_stats, stats_fields);
+
+#define E(type, field, unit, min, max, def, flags) \
+  TTB__FIELD(ttb_endpoint, type, field, unit, min, max, def, flags)
+
+static const ttb__field endpoint_fields[] = {
+    E(U32, struct_size, "bytes", 0, 0, 0, TTB__ANY),
+    E(U32, weight, "", 1, 65535, 1, 0),
+    E(U64, id, "", 1, INT64_MAX, 0, TTB__ANY), /* any but 0: checked by hand */
+};
+const ttb__struct ttb__balancer_endpoint_fields = TTB__STRUCT(ttb_endpoint, endpoint_fields);
+
+int32_t ttb_balancer_field(uint32_t which, uint32_t index, ttb_field *ret_field) {
+  static const ttb__struct *const all[] = {
+      &ttb__balancer_config_fields, &ttb__balancer_info_fields, &ttb__balancer_stats_fields,
+      &ttb__balancer_endpoint_fields};
+  return ttb__field_get(all, 4, which, index, ret_field);
+}

@@ -1,0 +1,100 @@
+/* SPDX-License-Identifier: MIT */
+/* Looking at a balancer without touching it: explain, inspect, statistics. */
+#include "balancer.h"
+
+#include <string.h>
+
+/* TTB_BALANCER_BY_* of the first cause, or TTB_BALANCER_CHOSEN. */
+static int32_t first_cause(uint32_t causes) {
+  for (int32_t i = 0; i < 8; i++)
+    if (causes >> i & 1) return i + 1 < TTB_BALANCER_BY_WEIGHT ? i + 1 : TTB_BALANCER_BY_WEIGHT;
+  return TTB_BALANCER_CHOSEN;
+}
+
+static bool describe(const ttb__balancer *b, uint32_t slot, ttb_balancer_info *ret) {
+  const ttb__endpoint *e = ttb__endpoint_at(b, slot);
+  /* acquire: as lives_in in table.c. */
+  uint64_t w = ttb__load_acq(&e->word);
+  if (!ttb__word_used(w)) return false;
+  *ret = (ttb_balancer_info){
+      .slot = slot,
+      .id = ttb__load_rlx(&ttb__balancer_ids(b)[slot]),
+      .weight = ttb__word_weight(w),
+      .in_flight = ttb__in_flight(e, ttb__rows_active(b->rows, b->threads)),
+      .causes = ttb__word_causes(w),
+      .status = (int32_t)ttb__word_status(w),
+      .reason = first_cause(ttb__word_causes(w)),
+      .generation = ttb__word_generation(w),
+  };
+  return true;
+}
+
+/* The pick this thread would make next, worked out on a copy of its handle. */
+static int64_t foresee(const ttb__balancer *b, uint64_t hash, const ttb__exclusion *x) {
+  ttb__balancer copy = *b;
+  if (copy.left == 0) copy.turn = ttb__load_rlx(&copy.table->cursor); /* where it would lease */
+  copy.turn += UINT32_MAX - copy.left; /* a lease that does not end: none is taken */
+  copy.left = UINT32_MAX;
+  ttb__balancer_refresh(&copy, ttb__flip_begin(&copy.table->flip).generation);
+  return copy.algorithm->choose(&copy, hash, x);
+}
+
+int32_t ttb_balancer_explain(const ttb_balancer *h, uint64_t hash, const uint32_t *excluded,
+                             uint32_t n_excluded, ttb_balancer_info *ret_rows, uint32_t n) {
+  const ttb__balancer *b = ttb__balancer_of(h);
+  if (!b || (n > 0 && !ret_rows) || (n_excluded > 0 && !excluded)) return TTB_ERR_MISUSE;
+  uint32_t stride = n > 0 ? ret_rows->struct_size : 0;
+  if (n > 0 && (stride < ttb__balancer_info_fields.first_size || stride > 4096))
+    return TTB_ERR_RANGE;
+  ttb__exclusion x = {excluded, n_excluded};
+  bool joined = b->row != TTB__NO_ROW;
+  int64_t chosen = joined ? foresee(b, hash, &x) : TTB_NO_ENDPOINT;
+  uint32_t count = 0;
+  for (uint32_t slot = 0; slot < b->capacity; slot++) {
+    ttb_balancer_info i;
+    if (!describe(b, slot, &i)) continue;
+    if (count++ >= n) continue;
+    if (i.reason == TTB_BALANCER_CHOSEN && ttb__excluded(&x, slot))
+      i.reason = TTB_BALANCER_EXCLUDED;
+    if (i.reason == TTB_BALANCER_CHOSEN && joined && ttb_ticket_slot(chosen) != (int32_t)slot)
+      i.reason = TTB_BALANCER_NOT_CHOSEN;
+    unsigned char *row = (unsigned char *)ret_rows + (uint64_t)(count - 1) * stride;
+    memcpy(row, &stride, sizeof stride);
+    (void)ttb__struct_write(&ttb__balancer_info_fields, &i, row);
+  }
+  return (int32_t)count;
+}
+
+int32_t ttb_balancer_inspect(const ttb_balancer *h, uint32_t slot, ttb_balancer_info *ret) {
+  ttb_balancer_info i;
+  const ttb__balancer *b = ttb__balancer_of(h);
+  if (!b || !ret) return TTB_ERR_MISUSE;
+  if (slot >= b->capacity) return TTB_ERR_RANGE;
+  if (!describe(b, slot, &i)) return TTB_ERR_UNKNOWN_ID;
+  return ttb__struct_write(&ttb__balancer_info_fields, &i, ret);
+}
+
+int32_t ttb_balancer_statistics(const ttb_balancer *h, ttb_balancer_stats *ret) {
+  const ttb__balancer *b = ttb__balancer_of(h);
+  if (!b || !ret) return TTB_ERR_MISUSE;
+  ttb_balancer_stats s = {.capacity = b->capacity};
+  uint32_t active = ttb__rows_active(b->rows, b->threads);
+  for (uint32_t slot = 0; slot < b->capacity; slot++) {
+    const ttb__endpoint *e = ttb__endpoint_at(b, slot);
+    uint64_t w = ttb__load_rlx(&e->word);
+    s.endpoints += ttb__word_used(w);
+    s.eligible += ttb__word_eligible(w);
+    s.in_flight += ttb__in_flight(e, active);
+  }
+  for (uint32_t i = 0; i < b->threads; i++)
+    s.joined += ttb__row_state(ttb__load_rlx(&b->rows->row[i])) == TTB__ROW_LIVE;
+  ttb__flip_view v = ttb__flip_begin(&b->table->flip);
+  do {
+    const ttb__copy *copy = ttb__balancer_part(b, b->copies_at[v.copy]);
+    s.table_length = ttb__flip_get32(&copy->length);
+    s.weight_error_ppm = (int32_t)ttb__flip_get32(&copy->error_ppm);
+  } while (ttb__flip_again(&b->table->flip, &v));
+  s.stale = ttb__load_rlx(&b->table->stale);
+  s.rebuilds = ttb__load_rlx(&b->table->rebuilds);
+  return ttb__struct_write(&ttb__balancer_stats_fields, &s, ret);
+}
