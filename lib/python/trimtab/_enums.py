@@ -1,0 +1,101 @@
+# SPDX-License-Identifier: MIT
+"""The words that all modules share (include/trimtab/base.h)."""
+from __future__ import annotations
+
+import enum
+
+
+class Outcome(enum.IntEnum):
+    """How a call ended."""
+
+    SUCCESS = 0
+    FAILURE = 1
+    SLOW = 2
+    IGNORED = 3
+    CANCELLED = 4
+
+
+class Status(enum.IntEnum):
+    """What is known of an endpoint's health."""
+
+    UNKNOWN = 0
+    HEALTHY = 1
+    DEGRADED = 2
+    UNHEALTHY = 3
+    STALE = 4
+    DRAINING = 5
+
+
+class BreakerState(enum.IntEnum):
+    """States of a breaker."""
+
+    CLOSED = 0
+    OPEN = 1
+    HALF_OPEN = 2
+    FORCED_OPEN = 3
+    DISABLED = 4
+
+
+class Algorithm(enum.IntEnum):
+    """How a balancer chooses; 0 is the default, TWO_CHOICES."""
+
+    TWO_CHOICES = 1
+    ROUND_ROBIN = 2
+    WEIGHTED_ROUND_ROBIN = 3
+    LEAST_CONNECTIONS = 4
+    MAGLEV = 5
+
+
+class BalancerFlag(enum.IntFlag):
+    """The option `flags` of a balancer."""
+
+    TRACK = 1
+    MOVING_TICKETS = 2
+    CHECK_TICKETS = 4
+
+
+class Cause(enum.IntFlag):
+    """Who says that an endpoint takes no new calls."""
+
+    ADMIN = 1
+    PROBE = 2
+    OUTLIER = 4
+    BREAKER = 8
+    DRAIN = 16
+    OVERLOAD = 32
+    WEIGHT = 64
+
+
+class Reason(enum.IntEnum):
+    """Why an endpoint is not the next one: the first that holds."""
+
+    CHOSEN = 0
+    BY_ADMIN = 1
+    BY_PROBE = 2
+    BY_OUTLIER = 3
+    BY_BREAKER = 4
+    BY_DRAIN = 5
+    BY_OVERLOAD = 6
+    BY_WEIGHT = 7
+    EXCLUDED = 8
+    NOT_CHOSEN = 9
+
+
+class Probing(enum.IntEnum):
+    """How a pool probes an endpoint back in; 0 is the default, TRAFFIC."""
+
+    TRAFFIC = 1
+    ACTIVE = 2
+
+
+class EventKind(enum.IntEnum):
+    """What happened to an endpoint of a pool."""
+
+    ADDED = 1
+    REMOVED = 2
+    EJECTED = 3
+    READMITTED = 4
+    STATUS = 5
+    PROBED = 6
+    DRAINING = 7
+    RECOVERED = 8

@@ -1,0 +1,283 @@
+# SPDX-License-Identifier: MIT
+"""Circuit breakers that all workers of a host can share.
+
+    breaker = Breaker(path="/dev/shm/payments", consecutive=5, open_ms=60000)
+
+    @breaker
+    def charge(amount): ...
+
+Every gunicorn (uwsgi, multiprocessing) worker that opens the same path uses the
+same breaker. See include/trimtab/breaker.h for the rules and every option.
+"""
+from __future__ import annotations
+
+import ctypes
+import functools
+import inspect
+from typing import Any, AsyncIterator, Callable, Iterator, NamedTuple, Sequence, TypeVar
+
+from . import _ffi
+from ._call import Call, Kinds
+from ._enums import BreakerState, Outcome
+from ._ffi import i32, i64, ptr, u32, u64
+from ._object import Kind, Numbers, Object, room
+from .errors import HALF_OPEN_FULL, OPEN, RANGE, TrimtabError, fail
+
+__all__ = ["Breaker", "BreakerCall", "BreakerInfo", "BreakerState", "BreakerStats", "Outcome"]
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+class Config(_ffi.Struct):
+    """ttb_breaker_config."""
+
+    _fields_ = [
+        ("struct_size", u32),
+        ("capacity", u32),
+        ("consecutive", i32),
+        ("failure_rate_ppm", i32),
+        ("window_ms", u32),
+        ("min_calls", u32),
+        ("open_ms", u32),
+        ("half_open_probes", u32),
+        ("half_open_successes", u32),
+        ("lease_ms", u32),
+        ("threads", u32),
+        ("reserved", u32),
+        ("seed", u64),
+    ]
+
+
+class _Info(_ffi.Struct):
+    _fields_ = [
+        ("struct_size", u32),
+        ("state", i32),
+        ("generation", u32),
+        ("calls", u32),
+        ("failures", u32),
+        ("failure_rate_ppm", i32),
+        ("consecutive", u32),
+        ("probes_out", u32),
+        ("probe_successes", u32),
+        ("opened", u32),
+        ("retry_after_ms", i64),
+    ]
+
+
+class _Stats(_ffi.Struct):
+    _fields_ = [
+        ("struct_size", u32),
+        ("capacity", u32),
+        ("joined", u32),
+        ("reserved", u32),
+        ("refused", u64),
+        ("stale", u64),
+        ("clock_adoptions", u64),
+    ]
+
+
+_ffi.check_layout(Config, "breaker", 0)
+_ffi.check_layout(_Info, "breaker", 1)
+_ffi.check_layout(_Stats, "breaker", 2)
+
+KIND = Kind("breaker", 32, Config)
+
+_recover = KIND.declare("recover", i32, u64)
+_acquire = KIND.declare("acquire", i64, u32, u64)
+_report = KIND.declare("report", i32, i64, i32, u64)
+_acquire_n = KIND.declare("acquire_n", i32, ptr, u32, u64, ptr)
+_report_n = KIND.declare("report_n", i32, ptr, ptr, u32, u64, ptr)
+_set = KIND.declare("set", i32, u32, i32, u64)
+_peek = KIND.declare("peek", i32, u32, u64)
+_explain = KIND.declare("explain", i32, u32, u64, ptr)
+_statistics = KIND.declare("statistics", i32, ptr)
+
+
+class BreakerInfo(NamedTuple):
+    """One breaker's state and the numbers behind it (ttb_breaker_info)."""
+
+    state: BreakerState
+    generation: int
+    calls: int
+    failures: int
+    failure_rate_ppm: int
+    consecutive: int
+    probes_out: int
+    probe_successes: int
+    opened: int
+    retry_after_ms: int
+
+
+class BreakerStats(NamedTuple):
+    """Counters of the whole table (ttb_breaker_stats)."""
+
+    capacity: int
+    joined: int
+    refused: int
+    stale: int
+    clock_adoptions: int
+
+
+class Breaker(Object):
+    """A table of breakers; slot 0 is the one a single breaker uses.
+
+    ``path`` names a file to share (in /dev/shm for memory); without one the
+    breaker belongs to this process and to those it forks later. All other
+    arguments are fields of ttb_breaker_config (`Breaker.options()` lists them):
+    0 is the default, -1 is off. For a file that is there already its own
+    configuration holds. Any number of threads may use one handle.
+    """
+
+    _kind = KIND
+
+    # -- the two verbs ----------------------------------------------------
+
+    def acquire(self, slot: int = 0) -> int:
+        """A ticket (0 or more), or a negative outcome: errors.OPEN,
+        errors.HALF_OPEN_FULL. Never raises for a refusal."""
+        if slot >> 32:  # ctypes would cut it
+            raise TrimtabError(RANGE, "slot: %d is none" % slot)
+        ticket: int = _acquire(self._handle, slot, self.clock())
+        if -100 < ticket < 0:
+            self._fail(ticket)
+        return ticket
+
+    def report(self, ticket: int, outcome: int = Outcome.SUCCESS) -> int:
+        """0, a positive TTB_BREAKER_* if this report changed the state (1 opened,
+        2 opened again, 3 closed; to exactly one caller each), or errors.STALE."""
+        if outcome is True or outcome is False:
+            raise TypeError("outcome: an Outcome, please (True would be a FAILURE)")
+        code: int = _report(self._handle, ticket, outcome, self.clock())
+        if -100 < code < 0:
+            self._fail(code, ticket)
+        return code
+
+    def acquire_n(self, slots: Sequence[int]) -> list[int]:
+        """acquire for many slots in one call: tickets and refusals."""
+        asked = Numbers("I", slots)
+        tickets = room("q", asked.n)
+        self._must(_acquire_n(self._handle, asked.at, asked.n, self.clock(), tickets.at))
+        return tickets.array.tolist()
+
+    def report_n(self, tickets: Sequence[int], outcomes: Sequence[int]) -> list[int]:
+        """report for many tickets in one call. Refusals among the tickets are
+        passed over and come back as errors.MISUSE."""
+        given, how = Numbers("q", tickets), Numbers("i", outcomes)
+        if given.n != how.n:
+            raise ValueError("as many outcomes as tickets, please")
+        codes = room("i", given.n)
+        self._must(_report_n(self._handle, given.at, how.at, given.n, self.clock(), codes.at))
+        return codes.array.tolist()
+
+    # -- guarding a call --------------------------------------------------
+
+    def call(self, slot: int = 0, *, ignore: Kinds = ()) -> "BreakerCall":
+        """``with breaker.call():`` (or ``async with``) raises CircuitOpen when
+        refused, and reports a failure if the block raises an Exception that is
+        not of a kind in ``ignore``. ``@breaker.call(slot)`` guards a function."""
+        return BreakerCall(self, slot, ignore)
+
+    def __call__(self, function: F) -> F:
+        """As a decorator: guards every call of the function, coroutine function
+        or generator function."""
+        return self.call()(function)
+
+    # -- the rest ---------------------------------------------------------
+
+    def set(self, state: BreakerState, slot: int = 0) -> None:
+        """Puts the breaker into a state by hand; CLOSED resets it."""
+        self._must(_set(self._handle, self._slot(slot), state, self.clock()))
+
+    def peek(self, slot: int = 0) -> bool:
+        """Whether a call would pass now; takes nothing."""
+        code: int = _peek(self._handle, self._slot(slot), self.clock())
+        if code in (OPEN, HALF_OPEN_FULL):
+            return False
+        self._must(code)
+        return True
+
+    def explain(self, slot: int = 0) -> BreakerInfo:
+        """State and numbers of one breaker."""
+        info = _Info()
+        at = ctypes.byref(info)
+        self._must(_explain(self._handle, self._slot(slot), self.clock(), at))
+        state, *others = (getattr(info, name) for name in BreakerInfo._fields)
+        return BreakerInfo(BreakerState(state), *others)
+
+    def statistics(self) -> BreakerStats:
+        """Counters of the whole table."""
+        stats = _Stats()
+        self._must(_statistics(self._handle, ctypes.byref(stats)))
+        return BreakerStats(*(getattr(stats, name) for name in BreakerStats._fields))
+
+    @property
+    def state(self) -> BreakerState:
+        """State of slot 0."""
+        return self.explain().state
+
+    def recover(self, token: int) -> int:
+        """Takes back the probes of a process you know to be dead; only on a
+        joined handle. How many rows were freed."""
+        return self._must(_recover(self._handle, _ffi.whole(token, "token", u64)))
+
+    @staticmethod
+    def _slot(slot: int) -> int:
+        return _ffi.whole(slot, "slot", u32)
+
+
+class BreakerCall(Call):
+    """One guarded call, or the decorator that makes one of every call."""
+
+    def __init__(self, breaker: Breaker, slot: int, ignore: Kinds) -> None:
+        super().__init__(ignore)
+        self.breaker, self.slot = breaker, slot
+
+    def _begin(self) -> None:
+        self.ticket = self.breaker.acquire(self.slot)
+        if self.ticket < 0:
+            wait = self.breaker.explain(self.slot).retry_after_ms
+            fail(self.ticket, _ffi.strerror(self.ticket), wait)
+
+    def _end(self, outcome: Outcome) -> None:
+        self.breaker.report(self.ticket, outcome)
+
+    def __call__(self, function: F) -> F:
+        """Guards a function. A generator is guarded from its first item to its
+        end; one that is left early says nothing about the callee."""
+
+        def fresh() -> BreakerCall:
+            return BreakerCall(self.breaker, self.slot, self.ignore)
+
+        async def coroutine(*args: Any, **kwargs: Any) -> Any:
+            async with fresh():
+                return await function(*args, **kwargs)
+
+        def generator(*args: Any, **kwargs: Any) -> Iterator[Any]:
+            with fresh():
+                return (yield from function(*args, **kwargs))
+
+        async def async_generator(*args: Any, **kwargs: Any) -> AsyncIterator[Any]:
+            async with fresh():
+                inner, sent = function(*args, **kwargs), None
+                try:
+                    while True:
+                        try:
+                            item = await inner.asend(sent)
+                        except StopAsyncIteration:
+                            return
+                        sent = yield item
+                finally:
+                    await inner.aclose()
+
+        def plain(*args: Any, **kwargs: Any) -> Any:
+            with fresh():
+                return function(*args, **kwargs)
+
+        guarded: Any = plain
+        if inspect.iscoroutinefunction(function):
+            guarded = coroutine
+        elif inspect.isasyncgenfunction(function):
+            guarded = async_generator
+        elif inspect.isgeneratorfunction(function):
+            guarded = generator
+        return functools.wraps(function)(guarded)  # type: ignore[no-any-return]

@@ -1,0 +1,212 @@
+# SPDX-License-Identifier: MIT
+"""The class Breaker: states, numbers, batches, options, bad input, its end."""
+import copy
+import pickle
+
+import pytest
+
+import trimtab
+from trimtab import Breaker, BreakerState, CircuitOpen, Outcome, TrimtabError, errors
+
+
+def open_it(breaker, slot=0):
+    while breaker.peek(slot):
+        breaker.report(breaker.acquire(slot), Outcome.FAILURE)
+
+
+def test_opens_probes_and_closes(clock):
+    b = Breaker(consecutive=3, open_ms=100, clock=clock)
+    results = [b.report(b.acquire(), Outcome.FAILURE) for _ in range(3)]
+    assert results == [0, 0, 1]
+    assert b.state == BreakerState.OPEN
+    assert b.acquire() == errors.OPEN
+    assert not b.peek()
+    info = b.explain()
+    assert (info.opened, info.retry_after_ms) == (1, 100)
+    clock.pass_ms(100)
+    probe = b.acquire()
+    assert probe >= 0
+    assert b.acquire() == errors.HALF_OPEN_FULL
+    assert b.report(probe, Outcome.SUCCESS) == 3
+    assert b.state is BreakerState.CLOSED
+    assert b.report(probe, Outcome.SUCCESS) == errors.STALE
+    stats = b.statistics()
+    assert (stats.capacity, stats.refused, stats.stale) == (1, 2, 1)
+
+
+def test_a_failed_probe_opens_it_again(clock):
+    b = Breaker(consecutive=1, open_ms=50, clock=clock)
+    open_it(b)
+    clock.pass_ms(50)
+    assert b.report(b.acquire(), Outcome.FAILURE) == 2
+    assert b.state == BreakerState.OPEN
+
+
+def test_the_failure_rate(clock):
+    b = Breaker(consecutive=-1, failure_rate_ppm=500_000, min_calls=10, clock=clock)
+    for i in range(9):
+        b.report(b.acquire(), Outcome.FAILURE if i % 2 else Outcome.SUCCESS)
+    assert b.explain().failure_rate_ppm == -1
+    assert b.report(b.acquire(), Outcome.FAILURE) == 1
+
+
+def test_slots_are_apart(clock):
+    b = Breaker(capacity=4, consecutive=1, clock=clock)
+    open_it(b, 2)
+    assert [b.peek(slot) for slot in range(4)] == [True, True, False, True]
+    b.set(BreakerState.FORCED_OPEN, 0)
+    b.set(BreakerState.CLOSED, 2)
+    assert [b.explain(slot).state.name for slot in range(4)] == [
+        "FORCED_OPEN", "CLOSED", "CLOSED", "CLOSED"]
+    assert b.explain(0).retry_after_ms == -1
+
+
+def test_batches_are_the_single_calls_in_order(clock):
+    one = Breaker(capacity=8, consecutive=2, clock=clock)
+    many = Breaker(capacity=8, consecutive=2, clock=clock)
+    slots = [1, 1, 3, 1, 7] * 3
+    outcomes = [Outcome.FAILURE, Outcome.FAILURE, Outcome.SUCCESS, Outcome.IGNORED, Outcome.FAILURE]
+    outcomes *= 3
+    for _ in range(2):
+        singly = [one.acquire(slot) for slot in slots]
+        assert many.acquire_n(slots) == singly
+        codes = [one.report(t, o) if t >= 0 else errors.MISUSE for t, o in zip(singly, outcomes)]
+        assert many.report_n(singly, outcomes) == codes
+        assert [many.explain(slot) for slot in range(8)] == [one.explain(slot) for slot in range(8)]
+    assert many.acquire_n([]) == []
+    assert many.report_n([], []) == []
+    assert many.acquire_n([0, 99])[1] == errors.RANGE
+
+
+def test_batches_refuse_what_does_not_fit():
+    b = Breaker()
+    with pytest.raises(OverflowError):
+        b.acquire_n([2**32])
+    with pytest.raises(OverflowError):
+        b.acquire_n([-1])
+    with pytest.raises(ValueError, match="as many outcomes"):
+        b.report_n([1, 2], [0])
+
+
+@pytest.mark.parametrize("config, words", [
+    ({"open_ms": 99999999}, "open_ms: 99999999 is not within 1..3600000"),
+    ({"open_ms": -1}, "open_ms: -1 is not within 1..3600000"),
+    ({"consecutive": 2**40 + 5}, "consecutive: 1099511627781 is not within 1..1000000"),
+    ({"consecutive": -1, "failure_rate_ppm": -1}, "consecutive|failure_rate"),
+    ({"seed": 2**64}, "seed: 18446744073709551616 is not within"),
+    ({"capacity": 2**21}, "capacity: 2097152"),
+])
+def test_a_value_out_of_range_is_named(config, words):
+    with pytest.raises(TrimtabError, match=words) as caught:
+        Breaker(**config)
+    assert caught.value.code == errors.RANGE
+
+
+def test_an_unknown_option_is_named_with_what_there_is():
+    with pytest.raises(TypeError, match="consecutve - consecutive perhaps.*open_ms"):
+        Breaker(consecutve=3)
+    for name in ("reserved", "struct_size"):
+        with pytest.raises(TypeError, match="no such option"):
+            Breaker(**{name: 1})
+    for value in ("5", 5.0, None, {}):
+        with pytest.raises(TypeError, match="consecutive: an integer"):
+            Breaker(consecutive=value)
+
+
+def test_options_are_the_librarys():
+    there = {option.name: option for option in Breaker.options()}
+    assert there["open_ms"] == ("open_ms", 5000, 1, 3600000, "ms")
+    assert set(there) == {
+        "capacity", "consecutive", "failure_rate_ppm", "window_ms", "min_calls", "open_ms",
+        "half_open_probes", "half_open_successes", "lease_ms", "threads", "seed"}
+
+
+def test_bad_arguments():
+    b = Breaker(capacity=2)
+    for slot in (2, 2**31, 2**32, 2**32 + 1, -1, -2**32):
+        with pytest.raises(TrimtabError) as caught:
+            b.acquire(slot)
+        assert caught.value.code == errors.RANGE
+        for look in (b.peek, b.explain):
+            with pytest.raises(TrimtabError):
+                look(slot)
+    with pytest.raises(TrimtabError, match="-104 is no ticket but a refusal .TTB_OPEN."):
+        b.report(errors.OPEN)
+    with pytest.raises(TrimtabError):
+        b.report(b.acquire(), 7)
+    with pytest.raises(TypeError, match="True would be a FAILURE"):
+        b.report(b.acquire(), True)
+    with pytest.raises(TrimtabError):
+        b.set(9)
+    with pytest.raises(TrimtabError, match="join"):
+        b.recover(12345)
+    for token in (0, 2**40, -1, 2**64):
+        with pytest.raises(TrimtabError):
+            b.join(token)
+
+
+def test_close_twice_and_use_after_close():
+    b = Breaker(capacity=2)
+    ticket = b.acquire()
+    b.close()
+    b.close()
+    for use in (b.acquire, b.explain, b.peek, b.statistics, b.join, lambda: b.report(ticket),
+                lambda: b.acquire_n([0]), lambda: b.report_n([ticket], [0]), lambda: b.state):
+        with pytest.raises(TrimtabError, match="this Breaker is closed") as caught:
+            use()
+        assert caught.value.code == errors.MISUSE
+
+
+def test_a_joined_handle_outlives_the_one_it_came_from():
+    b = Breaker(consecutive=1)
+    mine = b.join()
+    b.close()
+    del b
+    mine.report(mine.acquire(), Outcome.FAILURE)
+    assert mine.state == BreakerState.OPEN
+    mine.close()
+
+
+def test_rows_are_given_back():
+    b = Breaker(threads=2)
+    first = b.join()
+    with b.join() as second:
+        assert b.statistics().joined == 2
+        assert first.joined and second.joined and not b.joined
+        with pytest.raises(TrimtabError, match="raise threads=") as caught:
+            b.join()
+        assert caught.value.code == errors.NOSPACE
+    assert b.statistics().joined == 1
+    del first  # forgotten, not closed
+    assert b.statistics().joined == 0
+
+
+def test_cannot_be_copied_or_sent():
+    b = Breaker()
+    for way in (copy.copy, copy.deepcopy, pickle.dumps):
+        with pytest.raises(TypeError, match="open its path"):
+            way(b)
+
+
+def test_exceptions_can_be_sent():
+    for error in (CircuitOpen(errors.OPEN, "open", 17), TrimtabError(errors.RANGE, "no")):
+        again = pickle.loads(pickle.dumps(error))
+        assert type(again) is type(error) and str(again) == str(error) and again.code == error.code
+    assert pickle.loads(pickle.dumps(CircuitOpen(errors.OPEN, "open", 17))).retry_after_ms == 17
+
+
+def test_a_wild_clock_holds_nothing_open(clock):
+    b = Breaker(consecutive=1, open_ms=1000, clock=clock)
+    open_it(b)
+    clock.now = 1  # a new clock: known as such after a second
+    waited = 0
+    while b.acquire() == errors.OPEN:
+        clock.pass_ms(100)
+        waited += 100
+        assert waited <= 2100
+    assert b.state == BreakerState.HALF_OPEN
+    assert b.statistics().clock_adoptions == 1
+
+
+def test_the_module_says_its_version():
+    assert trimtab.__version__.count(".") == 2
