@@ -54,7 +54,8 @@
  * half_open_successes successes close the breaker, one failure opens it again.
  * A round has a lease: lease_ms after it began, whatever is out is forgotten
  * and a new round begins. So probes whose callers died or forgot to report
- * never wedge the breaker (resilience4j#544, Polly#1979).
+ * never wedge the breaker (resilience4j#544, Polly#1979). Successes of a lapsed
+ * round do not count on: half_open_successes must fit into one.
  *
  * Each transition begins a new generation. A report that belongs to an earlier
  * one is #TTB_STALE: counted, and changes nothing (Polly#217).

@@ -52,7 +52,9 @@ static inline ttb__counts ttb__bucket_counts(uint64_t w) {
 }
 
 /* 2^64 / window_ms: with it the turn needs no division. */
-static inline uint64_t ttb__window_inverse(uint32_t window_ms) { return UINT64_MAX / window_ms + 1; }
+static inline uint64_t ttb__window_inverse(uint32_t window_ms) {
+  return UINT64_MAX / window_ms + 1;
+}
 
 static inline uint32_t ttb__window_turn(uint64_t inverse, uint64_t now_ms, uint32_t generation) {
   return (uint32_t)(ttb__mulhi(now_ms * TTB__BUCKETS, inverse) + generation * UINT64_C(32)) &

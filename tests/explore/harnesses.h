@@ -26,7 +26,12 @@
   ROW(ex_ring_peace)      \
   ROW(ex_ring_laps)       \
   ROW(ex_ring_kill)       \
-  ROW(ex_ring_more)
+  ROW(ex_ring_more) \
+  ROW(ex_breaker_round)   \
+  ROW(ex_breaker_stampede) \
+  ROW(ex_breaker_late)    \
+  ROW(ex_breaker_counts)  \
+  ROW(ex_breaker_clock)
 
 #define EX_DECLARE(name) extern const ex_harness name;
 EX_HARNESSES(EX_DECLARE)

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* Unit tests of lib/breaker/breaker.c: life of a table, batch calls, attach. */
 #define _GNU_SOURCE
-#include <trimtab/breaker.h>
+#include "../../../lib/breaker/breaker.h"
+#include "../../../lib/breaker/window.h"
 
 #include <sys/mman.h>
 #include <unistd.h>
@@ -324,8 +325,50 @@ static void test_statistics(void **state) {
   assert_int_equal(s.refused, 2);
 }
 
+static void test_the_map_in_the_docs(void **state) {
+  (void)state;
+  static _Alignas(64) unsigned char map[1216];
+  ttb_breaker h;
+  ttb_breaker_config c = TTB_CONFIG(ttb_breaker_config);
+  c.capacity = 2;
+  assert_int_equal(ttb_breaker_size(&c), sizeof map);
+  assert_int_equal(ttb_breaker_init(&h, map, sizeof map, &c), TTB_OK);
+  ttb__breaker *b = ttb__breaker_of(&h);
+#define AT(p) ((size_t)((unsigned char *)(p) - map))
+  assert_int_equal(AT(&b->region->magic), 0);
+  assert_int_equal(AT(&b->region->abi), 8);
+  assert_int_equal(AT(&b->region->layout), 16);
+  assert_int_equal(AT(&b->region->size), 24);
+  assert_int_equal(AT(&b->region->seed), 32);
+  assert_int_equal(AT(&b->region->config_size), 40);
+  assert_int_equal(AT(&b->region->clock.last), 64);
+  assert_int_equal(AT(&b->region->clock.offset), 72);
+  assert_int_equal(AT(&b->region->clock.before), 80);
+  assert_int_equal(AT(&b->region->clock.late), 88);
+  assert_int_equal(AT(&b->region->clock.adoptions), 96);
+  assert_int_equal(*(uint32_t *)(void *)(map + 128), sizeof c); /* the config */
+  assert_int_equal(*(uint32_t *)(void *)(map + 132), 2);
+  assert_int_equal(AT(&b->table->refused), 192);
+  assert_int_equal(AT(&b->table->stale), 200);
+  assert_int_equal(AT(&b->rows->active), 256);
+  assert_int_equal(AT(&b->rows->row[0]), 264);
+  assert_int_equal(AT(&b->rows->row[63]), 768);
+  for (uint32_t slot = 0; slot < 2; slot++) {
+    ttb__breaker_slot *s = ttb__breaker_slot_at(b, slot);
+    size_t at = 832 + slot * 192;
+    assert_int_equal(AT(&s->state), at);
+    assert_int_equal(AT(&s->row_of_failures), at + 8);
+    assert_int_equal(AT(&s->round), at + 16);
+    assert_int_equal(AT(&s->opened), at + 24);
+    assert_int_equal(AT(&s->probe[0]), at + 32);
+    assert_int_equal(AT(ttb__breaker_buckets(b, s)), at + 64);
+    assert_int_equal(AT(ttb__breaker_buckets(b, s) + TTB__BUCKETS), at + 192);
+  }
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
+      cmocka_unit_test(test_the_map_in_the_docs),
       cmocka_unit_test(test_init),
       cmocka_unit_test(test_attach),
       cmocka_unit_test(test_hostile_region),

@@ -1,0 +1,235 @@
+/* SPDX-License-Identifier: MIT */
+/* The breaker (lib/breaker): rounds, late callers, late reports, kills, on a
+ * real region of one slot. What must hold of every execution: never more probes
+ * of one generation out than configured; each transition told to exactly one,
+ * or to none if that one was killed; late reports change nothing; the dead give
+ * their probes back. */
+#include "../../lib/breaker/breaker.h"
+
+#include "explore.h"
+
+#define MS UINT64_C(1000000)
+#define NOW (3600000 * MS)
+#define LATER (NOW + 10 * MS) /* an open time later */
+#define BYTES 512
+
+static _Alignas(64) unsigned char memory[BYTES];
+static ttb_breaker handle[EX_ACTORS]; /* joined, tokens 1.. */
+static uint32_t probes;
+
+static struct {
+  uint32_t out[16];  /* probes in somebody's hands, a generation */
+  uint32_t told[16]; /* transitions told, by the generation they began */
+} g;
+
+static void make(int32_t consecutive, uint32_t n, uint32_t successes) {
+  ttb_breaker b;
+  ttb_breaker_config c = TTB_CONFIG(ttb_breaker_config);
+  c.consecutive = consecutive;
+  c.failure_rate_ppm = TTB_OFF;
+  c.open_ms = 10;
+  c.lease_ms = 1000;
+  c.half_open_probes = probes = n;
+  c.half_open_successes = successes;
+  c.threads = EX_ACTORS;
+  ex_shared(memory, sizeof memory);
+  ex_ghost(&g, sizeof g);
+  int64_t size = ttb_breaker_size(&c);
+  ex_check(size > 0 && size <= BYTES, "the region fits");
+  ex_check(ttb_breaker_init(&b, memory, (uint64_t)size, &c) == TTB_OK, "init");
+  for (uint64_t i = 0; i < EX_ACTORS; i++)
+    ex_check(ttb_breaker_join(&b, i + 1, &handle[i]) == TTB_OK, "join");
+}
+
+/* Half-open at NOW, no probe out. */
+static void half_open(void) {
+  (void)ttb_breaker_set(&handle[0], 0, TTB_BREAKER_OPEN, NOW - 10 * MS);
+  int64_t t = ttb_breaker_acquire(&handle[0], 0, NOW);
+  ex_check(ttb_breaker_report(&handle[0], t, TTB_CANCELLED, NOW) == TTB_OK, "set up");
+}
+
+static uint32_t gen_of(int64_t t) { return ttb__ticket_unpack(t).gen % 16; }
+
+static int64_t take(uint32_t actor, uint64_t now) {
+  int64_t t = ttb_breaker_acquire(&handle[actor], 0, now);
+  if (ttb_breaker_is_probe(t) == 1)
+    ex_check(++g.out[gen_of(t)] <= probes, "more probes of one generation out than there are");
+  return t;
+}
+
+static int32_t end(uint32_t actor, int64_t t, int32_t outcome, uint64_t now) {
+  if (ttb_breaker_is_probe(t) == 1) g.out[gen_of(t)]--;
+  int32_t code = ttb_breaker_report(&handle[actor], t, outcome, now);
+  if (code > 0)
+    ex_check(g.told[(gen_of(t) + 1) % 16]++ == 0, "a transition was told twice");
+  return code;
+}
+
+static ttb_breaker_info info(uint64_t now) {
+  ttb_breaker_info i = {.struct_size = sizeof i};
+  (void)ttb_breaker_explain(&handle[0], 0, now, &i);
+  return i;
+}
+
+/* From whatever is left, probes and a closed breaker can be had. */
+static void check_goes_on(uint64_t now) {
+  for (uint32_t i = 0; i < 6 && info(now).state != TTB_BREAKER_CLOSED; i++) {
+    int64_t t = ttb_breaker_acquire(&handle[0], 0, now);
+    if (t >= 0) (void)ttb_breaker_report(&handle[0], t, TTB_SUCCESS, now);
+    else now += 1000 * MS;
+  }
+  ex_check(info(now).state == TTB_BREAKER_CLOSED, "wedged");
+}
+
+/* ---- one round: three want its probe, one is killed and recovered ---- */
+
+static void setup_round(void) {
+  make(1, 1, 1);
+  half_open();
+}
+static void round_success(uint32_t actor) {
+  int64_t t = take(actor, NOW);
+  if (t >= 0) (void)end(actor, t, TTB_SUCCESS, NOW);
+}
+static void round_a(void) { round_success(0); }
+static void round_b(void) { round_success(1); }
+static void round_c(void) {
+  ex_wait_dead(1);
+  if (ex_logic("recovers-nothing")) return;
+  (void)ttb_breaker_recover(&handle[2], 2);
+  for (uint32_t i = 0; i < 16; i++) g.out[i] = 0; /* only A's may be out; it counts it down */
+}
+static void check_round(void) {
+  ttb_breaker_info i = info(NOW);
+  if (ex_dead(1) && ex_done(2) && i.state == TTB_BREAKER_HALF_OPEN)
+    ex_check(i.probes_out == 0, "a probe of the dead is out");
+  if (i.state == TTB_BREAKER_CLOSED && i.generation == 3 && !ex_dead(1))
+    ex_check(g.told[3] == 1, "nobody was told that it closed");
+  check_goes_on(NOW);
+}
+
+const ex_harness ex_breaker_round = {
+    .name = "breaker-round",
+    .what = "half-open: two want the one probe, one is killed at any step and recovered",
+    .setup = setup_round,
+    .actor = {round_a, round_b, round_c},
+    .check = check_round,
+    .crashable = 1u << 1,
+    .crashes = 1,
+    .bound = 4,
+    .deep_bound = 6,
+    .logic = {"recovers-nothing"},
+};
+
+/* ---- the moment the open time ends: three at once, two probes ---- */
+
+static void setup_stampede(void) {
+  make(1, 2, 2);
+  (void)ttb_breaker_set(&handle[0], 0, TTB_BREAKER_OPEN, NOW - 10 * MS);
+}
+static void stampede(uint32_t actor, int32_t outcome) {
+  int64_t t = take(actor, NOW);
+  if (t >= 0) (void)end(actor, t, outcome, NOW);
+}
+static void stampede_a(void) { stampede(0, TTB_SUCCESS); }
+static void stampede_b(void) { stampede(1, TTB_SUCCESS); }
+static void stampede_c(void) { stampede(2, TTB_FAILURE); }
+static void check_stampede(void) {
+  ttb_breaker_info i = info(NOW);
+  if (i.state == TTB_BREAKER_CLOSED || (i.state == TTB_BREAKER_OPEN && i.generation > 1))
+    ex_check(ex_dead(0) || ex_dead(1) || ex_dead(2) || g.told[i.generation % 16] == 1,
+             "nobody was told of the transition");
+  check_goes_on(NOW);
+}
+
+const ex_harness ex_breaker_stampede = {
+    .name = "breaker-stampede",
+    .what = "the end of the open time: three at once, two probes, one killed",
+    .setup = setup_stampede,
+    .actor = {stampede_a, stampede_b, stampede_c},
+    .check = check_stampede,
+    .crashable = 1u << 0,
+    .crashes = 1,
+    .bound = 3,
+    .deep_bound = 4,
+};
+
+/* ---- a caller that still believes in the round before ---- */
+
+static void setup_late(void) {
+  make(1, 1, 1);
+  half_open();
+}
+static void late_a(void) { (void)take(0, NOW); }
+static void late_b(void) { /* its probe fails; an open time later it has the next one */
+  int64_t t = take(1, NOW);
+  if (t >= 0) (void)end(1, t, TTB_FAILURE, NOW);
+  (void)take(1, LATER);
+}
+static void late_c(void) { (void)take(2, LATER); }
+static void check_late(void) { check_goes_on(LATER); }
+
+const ex_harness ex_breaker_late = {
+    .name = "breaker-late",
+    .what = "a caller of the round before takes no probe of the next",
+    .setup = setup_late,
+    .actor = {late_a, late_b, late_c},
+    .check = check_late,
+    .bound = 4,
+    .deep_bound = 5,
+};
+
+/* ---- late reports: what a later generation counted stays ---- */
+
+static int64_t early; /* a ticket of the generation before */
+
+static void setup_counts(void) {
+  make(5, 1, 1);
+  early = ttb_breaker_acquire(&handle[0], 0, NOW);
+}
+static void counts_a(void) { (void)end(0, early, TTB_FAILURE, NOW); }
+static void counts_b(void) {
+  (void)ttb_breaker_set(&handle[1], 0, TTB_BREAKER_CLOSED, NOW);
+  (void)end(1, take(1, NOW), TTB_FAILURE, NOW);
+}
+static void counts_c(void) { (void)end(2, early, TTB_SUCCESS, NOW); }
+static void check_counts(void) {
+  ex_check(info(NOW).consecutive == 1, "a late report changed a later generation's count");
+}
+
+const ex_harness ex_breaker_counts = {
+    .name = "breaker-counts",
+    .what = "late reports beside a reset: the later count stays",
+    .setup = setup_counts,
+    .actor = {counts_a, counts_b, counts_c},
+    .check = check_counts,
+    .bound = EX_COMPLETE,
+    .deep_bound = EX_COMPLETE,
+};
+
+/* ---- a deadline set by a caller whose time is newer ---- */
+
+static void setup_clock(void) {
+  make(1, 1, 1);
+  (void)ttb_breaker_set(&handle[0], 0, TTB_BREAKER_CLOSED, NOW); /* the clock goes */
+  early = ttb_breaker_acquire(&handle[0], 0, NOW);
+}
+static void clock_a(void) { (void)end(0, early, TTB_FAILURE, NOW + 1 * MS); }
+static void clock_b(void) {
+  ex_check(ttb_breaker_is_probe(take(1, NOW)) != 1, "a breaker that has just opened is probed");
+}
+static void clock_c(void) { (void)take(2, NOW + 2 * MS); }
+static void check_clock(void) {
+  ttb_breaker_info i = info(NOW + 1 * MS);
+  ex_check(i.state == TTB_BREAKER_OPEN && i.retry_after_ms <= 10, "not open as configured");
+}
+
+const ex_harness ex_breaker_clock = {
+    .name = "breaker-clock",
+    .what = "a caller whose time is older meets a deadline just set",
+    .setup = setup_clock,
+    .actor = {clock_a, clock_b, clock_c},
+    .check = check_clock,
+    .bound = EX_COMPLETE,
+    .deep_bound = EX_COMPLETE,
+};
