@@ -131,18 +131,14 @@ static int trimtab_pick(steer *s, const uint64_t *exclude, uint32_t n, int repea
     int32_t slot = ttb_pool_find(&s->pool, exclude[i]);
     if (slot >= 0) slots[k++] = (uint32_t)slot;
   }
-  for (;;) {
-    int64_t t = ttb_pool_acquire_except(&s->pool, 0, slots, k, now);
-    if (t < 0) return t == TTB_ALL_EXCLUDED ? STEER_EXCLUDED : STEER_NONE;
-    int32_t slot = ttb_ticket_slot(t);
-    ret->backend = s->id_of_slot[slot];
-    ret->ticket = t;
-    ret->probe = ttb_pool_is_probe(t) == 1;
-    if (!ret->probe || repeatable || k == STEER_MAX_BACKENDS) return 0;
-    /* What cannot be sent twice is no probe: give it back, take another one. */
-    ttb_pool_report(&s->pool, t, TTB_CANCELLED, 0, now);
-    slots[k++] = (uint32_t)slot;
-  }
+  /* What cannot be sent twice shall not be the one to try out a backend. */
+  int64_t t = repeatable ? ttb_pool_acquire_except(&s->pool, 0, slots, k, now)
+                         : ttb_pool_acquire_ordinary(&s->pool, 0, slots, k, now);
+  if (t < 0) return t == TTB_ALL_EXCLUDED ? STEER_EXCLUDED : STEER_NONE;
+  ret->backend = s->id_of_slot[ttb_ticket_slot(t)];
+  ret->ticket = t;
+  ret->probe = ttb_pool_is_probe(t) == 1;
+  return 0;
 }
 
 static void trimtab_report(steer *s, int64_t ticket, enum steer_outcome outcome,

@@ -137,6 +137,7 @@ static void read_note(reader *r, const char *line, const char *kind, double t_ms
 
 static void read_line(reader *r, const char *line, int pass) {
   char kind[16] = "";
+  char why[32];
   double t_ms;
   if (!log_text(line, "kind", kind, sizeof kind) || !log_number(line, "t_ms", &t_ms)) return;
   if (pass == 0) {
@@ -159,6 +160,9 @@ static void read_line(reader *r, const char *line, int pass) {
     count(r, t_ms, offsetof(row, ejections), 1);
   else if (strcmp(kind, "readmit") == 0)
     count(r, t_ms, offsetof(row, readmissions), 1);
+  else if (strcmp(kind, "health") == 0 && log_text(line, "why", why, sizeof why) &&
+           strcmp(why, "degraded") == 0)
+    count(r, t_ms, offsetof(row, degradations), 1);
   else if (strcmp(kind, "pick") == 0 && number(line, "probe") > 0)
     count(r, t_ms, offsetof(row, probes), 1);
   read_note(r, line, kind, t_ms);
@@ -196,6 +200,7 @@ void table_print(const table *t, FILE *out) {
       const char *one, *many;
     } deeds[] = {{w->retries, "retry", "retries"},
                  {w->ejections, "ejection", "ejections"},
+                 {w->degradations, "found slow", "found slow"},
                  {w->probes, "probe", "probes"},
                  {w->readmissions, "readmission", "readmissions"}};
     for (size_t k = 0; k < sizeof deeds / sizeof deeds[0]; k++)
@@ -225,11 +230,11 @@ void table_json(const table *t, struct evbuffer *out) {
         out,
         "%s\n{\"name\":\"%s\",\"requests\":%u,\"get_ok\":%.3f,\"posts\":%u,\"post_fails\":%u,"
         "\"p50\":%.1f,\"p99\":%.1f,\"min\":%d,\"max\":%d,\"retries\":%u,\"ejections\":%u,"
-        "\"readmissions\":%u,\"probes\":%u,\"up\":%u,\"down\":%u}",
+        "\"degradations\":%u,\"readmissions\":%u,\"probes\":%u,\"up\":%u,\"down\":%u}",
         i > 0 ? "," : "", w->name, w->gets + w->posts, share_good(w), w->posts, w->posts_failed,
         hist_quantile(&w->latency, 0.5), hist_quantile(&w->latency, 0.99), w->replicas_min,
-        w->replicas_max, w->retries, w->ejections, w->readmissions, w->probes, w->scaled_up,
-        w->scaled_down);
+        w->replicas_max, w->retries, w->ejections, w->degradations, w->readmissions, w->probes,
+        w->scaled_up, w->scaled_down);
   }
   evbuffer_add_printf(out, "]}");
 }

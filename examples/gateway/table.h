@@ -20,6 +20,7 @@ typedef struct row {
   histogram latency; /* of all requests, as the client saw them */
   int replicas_min, replicas_max;
   uint32_t ejections, readmissions;
+  uint32_t degradations; /* backends found slow */
   uint32_t probes; /* requests sent to find out whether a backend is fit again */
   uint32_t retries;
   uint32_t scaled_up, scaled_down; /* replicas, not decisions */

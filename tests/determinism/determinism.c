@@ -10,7 +10,10 @@ static const struct {
   const char *module;
   uint64_t (*run)(uint64_t seed);
 } rows[] = {
+    {"autoscaler", determinism_autoscaler},
     {"base", determinism_base},
+    {"pool", determinism_pool},
+    {"router", determinism_router},
 };
 
 int main(void) {

@@ -7,6 +7,9 @@
 
 #include <stdint.h>
 
+uint64_t determinism_autoscaler(uint64_t seed);
 uint64_t determinism_base(uint64_t seed);
+uint64_t determinism_pool(uint64_t seed);
+uint64_t determinism_router(uint64_t seed);
 
 #endif

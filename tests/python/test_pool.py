@@ -32,7 +32,8 @@ def test_out_and_in_again(mine, clock):
     tickets = mine.acquire_n(50)
     assert {mine.slot_of(t) for t in tickets} == {0, 2}
     assert mine.report_n(tickets) == [0] * 50
-    assert [e.kind for e in events] == [EventKind.EJECTED]
+    assert [(e.kind, e.value) for e in events] == [
+        (EventKind.CAUSES, Cause.BREAKER), (EventKind.EJECTED, 1)]
 
     clock.pass_ms(1000)
     assert mine.tick() == 1
@@ -41,7 +42,11 @@ def test_out_and_in_again(mine, clock):
     assert mine.acquire_except([0, 2]) < 0
     mine.report(probe)
     assert mine.inspect(1).breaker is BreakerState.CLOSED
-    assert [e.kind for e in events] == [EventKind.PROBED, EventKind.READMITTED]
+    # In when its time is over, out while its one probe is, in for good.
+    assert [(e.kind, e.value) for e in events if e.kind is EventKind.CAUSES] == [
+        (EventKind.CAUSES, cause) for cause in (0, Cause.BREAKER, 0)]
+    assert [e.kind for e in mine.events() if e.kind in (
+        EventKind.PROBED, EventKind.READMITTED)] == [EventKind.PROBED, EventKind.READMITTED]
     assert mine.acquire_except([0, 2]) >= 0
 
 
@@ -119,7 +124,7 @@ def test_events_have_a_reader_each(mine, clock):
         mine.drain(11, True)
         mine.drain(11, False)
     kept = list(first)
-    assert all(e.kind is EventKind.DRAINING and e.now_ns == clock.now for e in kept)
+    assert all(e.kind is EventKind.CAUSES and e.now_ns == clock.now for e in kept)
     assert len(kept) + first.lost == 800
     assert len(kept) <= 256
 

@@ -97,5 +97,5 @@ class EventKind(enum.IntEnum):
     READMITTED = 4
     STATUS = 5
     PROBED = 6
-    DRAINING = 7
+    CAUSES = 7
     RECOVERED = 8

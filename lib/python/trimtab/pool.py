@@ -149,6 +149,7 @@ _events = KIND.declare("events", i32, ptr, ptr, u32, ptr)
 _explain = KIND.declare("explain", i32, u64, ptr, u32, u64, ptr, u32)
 _inspect = KIND.declare("inspect", i32, u32, u64, ptr)
 _statistics = KIND.declare("statistics", i32, ptr)
+_acquire_ordinary = KIND.declare("acquire_ordinary", i64, u64, ptr, u32, u64)
 _is_probe = _ffi.declare("ttb_pool_is_probe", i32, i64)
 
 _PARTS: Mapping[str, tuple[Type[_ffi.Struct], Any]] = {
@@ -325,6 +326,14 @@ class Pool(Picker):
         return self._must(_recover(self._handle, name, self.clock()))
 
     # -- looking ----------------------------------------------------------
+
+    def acquire_ordinary(self, excluded_slots: Sequence[int] = (), hash: int = 0) -> int:
+        """acquire_except, but never a probe: for calls that cannot be done again."""
+        no = Numbers("I", excluded_slots)
+        ticket: int = _acquire_ordinary(self._handle, hash, no.at, no.n, self.clock())
+        if -100 < ticket < 0:
+            self._fail(ticket)
+        return ticket
 
     @staticmethod
     def is_probe(ticket: int) -> bool:

@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: MIT */
+/**
+ * @file trimtab/trimtab.h
+ * @brief All of trimtab. Each module also stands alone: include only what you use.
+ */
+#ifndef TRIMTAB_TRIMTAB_H
+#define TRIMTAB_TRIMTAB_H
+
+#include <trimtab/autoscaler.h>
+#include <trimtab/balancer.h>
+#include <trimtab/base.h>
+#include <trimtab/breaker.h>
+#include <trimtab/health.h>
+#include <trimtab/pool.h>
+#include <trimtab/router.h>
+#include <trimtab/segment.h>
+
+#endif

@@ -1,0 +1,150 @@
+/* SPDX-License-Identifier: MIT */
+/* What a pool can be told, and what it tells its parts.
+ *
+ * I1  Capacity, threads and seed are the pool's; a part may repeat but not
+ *     contradict them. */
+#include "pool.h"
+
+#include <string.h>
+
+#define C(type, field, unit, min, max, def, flags) \
+  TTB__FIELD(ttb_pool_config, type, field, unit, min, max, def, flags)
+
+static const ttb__field config_fields[] = {
+    C(U32, struct_size, "bytes", 0, 0, 0, TTB__ANY),
+    C(U32, capacity, "", 1, TTB_MAX_SLOTS, 64, 0),
+    C(U32, threads, "", 1, 254, 14, 0),
+    C(U32, events, "", 16, 65536, 256, 0),
+    C(I32, probing, "", TTB_POOL_PROBE_TRAFFIC, TTB_POOL_PROBE_ACTIVE, TTB_POOL_PROBE_TRAFFIC, 0),
+    C(I32, degraded_weight_ppm, "ppm", 1, 1000000, 100000, TTB__MAY_BE_OFF),
+    C(U64, seed, "", 0, 0, 0, TTB__ANY),
+    C(PTR, balancer, "", 0, 0, 0, TTB__ANY),
+    C(PTR, breaker, "", 0, 0, 0, TTB__ANY),
+    C(PTR, health, "", 0, 0, 0, TTB__ANY),
+};
+const ttb__struct ttb__pool_config_fields = TTB__STRUCT(ttb_pool_config, config_fields);
+
+_Static_assert(offsetof(ttb__pool_settings, seed) == offsetof(ttb_pool_config, seed) &&
+                   sizeof(ttb__pool_settings) == offsetof(ttb_pool_config, balancer),
+               "the settings are the beginning of the config");
+/* The same rows, up to the pointers. */
+const ttb__struct ttb__pool_settings_fields = {"ttb_pool_config", config_fields,
+                                               sizeof config_fields / sizeof *config_fields - 3,
+                                               sizeof(ttb__pool_settings),
+                                               sizeof(ttb__pool_settings)};
+
+#define I(type, field, unit) TTB__OUT(ttb_pool_info, type, field, unit)
+
+static const ttb__field info_fields[] = {
+    I(U32, struct_size, "bytes"), I(U32, slot, ""),          I(U64, id, ""),
+    I(U32, weight, ""),           I(U32, in_flight, "calls"), I(U32, causes, ""),
+    I(I32, status, ""),           I(I32, reason, ""),        I(U32, generation, ""),
+    I(U32, weight_64ths, "1/64"), I(I32, breaker, ""),       I(I64, retry_after_ms, "ms"),
+};
+const ttb__struct ttb__pool_info_fields = TTB__STRUCT(ttb_pool_info, info_fields);
+
+#define S(type, field) TTB__OUT(ttb_pool_stats, type, field, "")
+
+static const ttb__field stats_fields[] = {
+    S(U32, struct_size), S(U32, capacity),  S(U32, endpoints), S(U32, eligible),
+    S(U32, joined),      S(U32, reserved),  S(U64, in_flight), S(U64, stale),
+    S(U64, refused),     S(U64, events),    S(U64, events_dropped),
+};
+const ttb__struct ttb__pool_stats_fields = TTB__STRUCT(ttb_pool_stats, stats_fields);
+
+#define E(type, field, unit) TTB__OUT(ttb_pool_event, type, field, unit)
+
+static const ttb__field event_fields[] = {
+    E(U64, now_ns, "ns"), E(U64, id, ""),    E(U32, slot, ""),     E(I32, kind, ""),
+    E(I64, value, ""),    E(U64, token, ""), E(U64, reserved, ""),
+};
+const ttb__struct ttb__pool_event_fields = TTB__STRUCT(ttb_pool_event, event_fields);
+
+int32_t ttb_pool_field(uint32_t which, uint32_t index, ttb_field *ret_field) {
+  static const ttb__struct *const all[] = {&ttb__pool_config_fields, &ttb__pool_info_fields,
+                                           &ttb__pool_stats_fields, &ttb__pool_event_fields};
+  return ttb__field_get(all, 4, which, index, ret_field);
+}
+
+/* ---- the parts ---- */
+
+/* Copies a part's configuration as given, shorter or longer, over zeros. */
+static void take(void *dst, uint32_t size, const void *given) {
+  memset(dst, 0, size);
+  if (given) {
+    uint32_t n;
+    memcpy(&n, given, sizeof n);
+    memcpy(dst, given, n < size ? n : size);
+  }
+  memcpy(dst, &size, sizeof size);
+}
+
+/* The pool's value for a part's field, unless the part contradicts. */
+static int32_t agree(uint32_t *field, uint32_t pools, const char *name, ttb_detail *d) {
+  if (*field != 0 && *field != pools)
+    return ttb__fail(d, TTB_ERR_RANGE, name, -1, *field, pools, pools);
+  *field = pools;
+  return TTB_OK;
+}
+
+static int32_t balancer_part(const ttb_pool_config *c, ttb__pool_parts *r, ttb_detail *d) {
+  /* Field by field only: how they go together depends on the pool's capacity. */
+  ttb_balancer_config any;
+  int32_t code =
+      c->balancer ? ttb__config_read(&ttb__balancer_config_fields, c->balancer, &any, -1, d) : TTB_OK;
+  if (code < 0) return code;
+  take(&r->balancer, sizeof r->balancer, c->balancer);
+  if (r->balancer.flags & TTB_BALANCER_CHECK_TICKETS)
+    return ttb__fail(d, TTB_ERR_RANGE, "balancer.flags", -1, r->balancer.flags, 0,
+                     TTB_BALANCER_TRACK | TTB_BALANCER_MOVING_TICKETS);
+  if ((code = agree(&r->balancer.capacity, r->settings.capacity, "balancer.capacity", d)) < 0 ||
+      (code = agree(&r->balancer.threads, r->settings.threads, "balancer.threads", d)) < 0)
+    return code;
+  r->balancer.flags |= TTB_BALANCER_TRACK;
+  if (r->balancer.seed == 0) r->balancer.seed = r->settings.seed;
+  return ttb_balancer_check(&r->balancer, d);
+}
+
+static int32_t breaker_part(const ttb_pool_config *c, ttb__pool_parts *r, ttb_detail *d) {
+  int32_t code = c->breaker ? ttb_breaker_check(c->breaker, d) : TTB_OK;
+  if (code < 0) return code;
+  take(&r->breaker, sizeof r->breaker, c->breaker);
+  if ((code = agree(&r->breaker.capacity, r->settings.capacity, "breaker.capacity", d)) < 0 ||
+      (code = agree(&r->breaker.threads, r->settings.threads, "breaker.threads", d)) < 0)
+    return code;
+  r->breaker.threads = 1; /* its rows are the balancer's (I3 in pool.h) */
+  if (r->breaker.seed == 0) r->breaker.seed = r->settings.seed;
+  return ttb_breaker_check(&r->breaker, d);
+}
+
+static int32_t health_part(const ttb_pool_config *c, ttb__pool_parts *r, ttb_detail *d) {
+  int32_t code = c->health ? ttb_health_check(c->health, d) : TTB_OK;
+  if (code < 0) return code;
+  take(&r->health, sizeof r->health, c->health);
+  if ((code = agree(&r->health.capacity, r->settings.capacity, "health.capacity", d)) < 0)
+    return code;
+  /* For probes over a network one result is not enough (docs/health.md). */
+  if (r->health.rise == 0) r->health.rise = 2;
+  if (r->health.fall == 0) r->health.fall = 3;
+  r->health.flags |= TTB_HEALTH_DISABLED;
+  if (r->health.seed == 0) r->health.seed = r->settings.seed;
+  return ttb_health_check(&r->health, d);
+}
+
+int32_t ttb__pool_config_read(const ttb_pool_config *config, ttb__pool_parts *ret, ttb_detail *d) {
+  ttb_pool_config c;
+  int32_t code = ttb__config_read(&ttb__pool_config_fields, config, &c, -1, d);
+  if (code < 0) return code;
+  if ((c.events & (c.events - 1)) != 0)
+    return ttb__fail(d, TTB_ERR_RANGE, "events", -1, c.events, 16, 65536);
+  memcpy(&ret->settings, &c, sizeof ret->settings);
+  ret->settings.struct_size = sizeof ret->settings;
+  if ((code = balancer_part(&c, ret, d)) < 0) return code;
+  if ((code = breaker_part(&c, ret, d)) < 0) return code;
+  return health_part(&c, ret, d);
+}
+
+int32_t ttb_pool_check(const ttb_pool_config *config, ttb_detail *ret_detail) {
+  ttb__pool_parts parts;
+  return ttb__pool_config_read(config, &parts, ret_detail);
+}

@@ -1,0 +1,229 @@
+/* SPDX-License-Identifier: MIT */
+/* Workers of one pool killed with -9 at random, and one killed at every
+ * instruction of acquire, report, add, remove and tick. After recovery nothing
+ * is in flight, no breaker waits for a probe that is lost, and every endpoint
+ * that should be there can be picked. */
+#define _GNU_SOURCE
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <trimtab/pool.h>
+
+#include "singlestep.h"
+#include "torture.h"
+
+#define ENDPOINTS 6
+#define NS UINT64_C(1000000)
+
+static ttb_breaker_config breaker;
+
+static ttb_pool_config config_of(void) {
+  ttb_pool_config c = TTB_CONFIG(ttb_pool_config);
+  breaker = TTB_CONFIG(ttb_breaker_config);
+  breaker.consecutive = 3;
+  breaker.open_ms = 1; /* the workers' time runs fast */
+  breaker.lease_ms = 3600000; /* probes must come back by recovery, not by time */
+  c.capacity = 16;
+  c.threads = 14;
+  c.breaker = &breaker;
+  return c;
+}
+
+static int make(void *mem, uint64_t size) {
+  ttb_pool p, mine;
+  ttb_pool_config c = config_of();
+  if (ttb_pool_init(&p, mem, size, &c) < 0 || ttb_pool_join(&p, 1, &mine) < 0) return -1;
+  for (uint32_t i = 0; i < ENDPOINTS; i++) {
+    ttb_endpoint e = TTB_CONFIG(ttb_endpoint);
+    e.id = 100 + i;
+    if (ttb_pool_add(&mine, &e, NS) < 0) return -1;
+  }
+  ttb_pool_free(&mine);
+  return 0;
+}
+
+/* One row of the pool's own for the parent, given back each time. */
+static int joined(void *mem, uint64_t size, uint64_t token, ttb_pool *ret) {
+  ttb_pool p;
+  if (ttb_pool_attach(&p, mem, size) < 0) return -1;
+  return ttb_pool_join(&p, token, ret) < 0 ? -1 : 0;
+}
+
+/* ---- random kills ---- */
+
+static void work(torture *t, uint32_t worker, uint64_t token) {
+  ttb_pool mine;
+  if (joined(t->mem, t->size, token, &mine) < 0) return;
+  uint64_t now = NS, random = token, out[8];
+  uint32_t n = 0;
+  for (;;) {
+    random = random * UINT64_C(6364136223846793005) + 1442695040888963407u;
+    uint32_t dice = (uint32_t)(random >> 40);
+    now += dice % 3 * NS;
+    int64_t ticket = ttb_pool_acquire(&mine, 0, now);
+    if (ticket >= 0) out[n++] = (uint64_t)ticket;
+    if (n == 8 || dice % 5 == 0)
+      while (n > 0) {
+        n--;
+        (void)ttb_pool_report(&mine, (int64_t)out[n],
+                              (dice + n) % 3 ? TTB_SUCCESS : TTB_FAILURE, 1, now);
+      }
+    if (dice % 7 == 0) (void)ttb_pool_tick(&mine, now);
+    if (dice % 31 == 0) { /* endpoints 200.. come and go */
+      ttb_endpoint e = TTB_CONFIG(ttb_endpoint);
+      e.id = 200 + worker;
+      if (ttb_pool_find(&mine, e.id) < 0) (void)ttb_pool_add(&mine, &e, now);
+      else (void)ttb_pool_remove(&mine, e.id, now);
+    }
+    torture_progress(t, worker);
+  }
+}
+
+static int recover(torture *t, uint32_t worker, uint64_t token) {
+  (void)worker;
+  ttb_pool mine;
+  if (joined(t->mem, t->size, UINT64_C(1) << 39, &mine) < 0) {
+    printf("FAILED no row for the parent\n");
+    return -1;
+  }
+  int32_t freed = ttb_pool_recover(&mine, token, NS);
+  ttb_pool_free(&mine);
+  if (freed < 0 || freed > 1) printf("FAILED recover gave %d\n", freed);
+  return freed < 0 || freed > 1;
+}
+
+/* Everybody is dead and recovered: nothing is in flight, and after the open
+ * time each endpoint takes calls again, at the latest by its probe. */
+static int usable(void *mem, uint64_t size, const char *when) {
+  ttb_pool mine;
+  ttb_pool_stats s = TTB_CONFIG(ttb_pool_stats);
+  if (joined(mem, size, (UINT64_C(1) << 39) + 1, &mine) < 0) {
+    printf("FAILED %s: cannot attach and join\n", when);
+    return 1;
+  }
+  int wrong = 0;
+  (void)ttb_pool_statistics(&mine, &s);
+  if (s.in_flight != 0 || s.joined != 1) {
+    printf("FAILED %s: %" PRIu64 " in flight, %u joined\n", when, s.in_flight, s.joined);
+    wrong = 1;
+  }
+  uint64_t now = NS;
+  uint32_t seen = 0;
+  for (int i = 0; i < 4000 && seen != (1u << ENDPOINTS) - 1; i++) {
+    now += NS;
+    (void)ttb_pool_tick(&mine, now);
+    int64_t t = ttb_pool_acquire(&mine, 0, now);
+    if (t < 0) continue;
+    uint32_t slot = (uint32_t)ttb_ticket_slot(t);
+    if (slot < ENDPOINTS) seen |= 1u << slot;
+    if (ttb_pool_report(&mine, t, TTB_SUCCESS, 1, now) != TTB_OK) {
+      printf("FAILED %s: a fresh ticket is stale\n", when);
+      wrong = 1;
+    }
+  }
+  if (seen != (1u << ENDPOINTS) - 1) {
+    printf("FAILED %s: endpoints %02x of 3f take calls\n", when, seen);
+    wrong = 1;
+  }
+  (void)ttb_pool_statistics(&mine, &s);
+  if (s.in_flight != 0) {
+    printf("FAILED %s: %" PRIu64 " in flight in the end\n", when, s.in_flight);
+    wrong = 1;
+  }
+  ttb_pool_free(&mine);
+  return wrong;
+}
+
+static int check_quiet(torture *t) { return usable(t->mem, t->size, "after random kills"); }
+
+/* ---- every instruction ---- */
+
+typedef struct step {
+  const char *name;
+  void (*act)(ttb_pool *mine, int64_t held);
+} step;
+
+static ttb_pool stepped;
+static int64_t held;
+static const step *now_at;
+
+static void act_acquire(ttb_pool *p, int64_t t) {
+  (void)t;
+  (void)ttb_pool_acquire(p, 0, 10 * NS);
+}
+static void act_report(ttb_pool *p, int64_t t) {
+  (void)ttb_pool_report(p, t, TTB_SUCCESS, 1, 10 * NS);
+}
+static void act_trip(ttb_pool *p, int64_t t) { /* the third failure in a row */
+  (void)ttb_pool_report(p, t, TTB_FAILURE, 1, 10 * NS);
+}
+static void act_add(ttb_pool *p, int64_t t) {
+  (void)t;
+  ttb_endpoint e = TTB_CONFIG(ttb_endpoint);
+  e.id = 300;
+  (void)ttb_pool_add(p, &e, 10 * NS);
+}
+static void act_drain(ttb_pool *p, int64_t t) {
+  (void)t;
+  (void)ttb_pool_drain(p, 100, 1, 10 * NS);
+  (void)ttb_pool_drain(p, 100, 0, 10 * NS);
+}
+
+static int prepare(singlestep *s) { return make(s->mem, s->size); }
+static void enter(singlestep *s) {
+  if (joined(s->mem, s->size, 50, &stepped) < 0) return;
+  const uint32_t others[] = {1, 2, 3, 4, 5};
+  for (int i = 0; i < 2; i++)
+    (void)ttb_pool_report(&stepped, ttb_pool_acquire_except(&stepped, 0, others, 5, 9 * NS),
+                          TTB_FAILURE, 1, 9 * NS);
+  held = ttb_pool_acquire_except(&stepped, 0, others, 5, 9 * NS);
+}
+static void call(singlestep *s) {
+  (void)s;
+  now_at->act(&stepped, held);
+}
+static int step_recover(singlestep *s) {
+  ttb_pool mine;
+  if (joined(s->mem, s->size, 60, &mine) < 0) return -1;
+  int32_t freed = ttb_pool_recover(&mine, 50, 11 * NS);
+  /* A drain that was cut short stays what it was; end it, as an operator would. */
+  (void)ttb_pool_drain(&mine, 100, 0, 11 * NS);
+  ttb_pool_free(&mine);
+  return freed == 1 ? 0 : -1;
+}
+static int step_check(singlestep *s, int ended) {
+  (void)ended;
+  return usable(s->mem, s->size, now_at->name);
+}
+
+int main(int argc, char **argv) {
+  ttb_pool_config c = config_of();
+  uint64_t size = (uint64_t)ttb_pool_size(&c);
+  int failed = 0, passed = 0;
+  static const step steps[] = {{"acquire", act_acquire}, {"report", act_report},
+                               {"the report that trips", act_trip}, {"add", act_add},
+                               {"drain", act_drain}};
+  for (uint32_t i = 0; i < sizeof steps / sizeof *steps; i++) {
+    now_at = &steps[i];
+    singlestep s = {.size = size, .prepare = prepare, .enter = enter, .call = call,
+                    .recover = step_recover, .check = step_check,
+                    .stride = i == 3 ? 37 : 7};
+    int code = singlestep_run(&s);
+    if (code == SINGLESTEP_UNSUPPORTED) {
+      printf("%s: single-stepping is not to be had here\n", steps[i].name);
+      continue;
+    }
+    printf("%s: killed at %" PRIu64 " instructions, %" PRIu64 " wrong\n", steps[i].name, s.points,
+           s.failed);
+    if (code == 0) passed++;
+    else failed++;
+  }
+  torture t = {.workers = 4, .size = size, .work = work, .recover = recover,
+               .check_quiet = check_quiet};
+  torture_arguments(&t, argc, argv);
+  if (torture_map(&t) < 0 || make(t.mem, t.size) < 0) return 1;
+  int code = torture_run(&t);
+  printf("%d passed, %d failed\n", passed + (code == 0) , failed + (code != 0));
+  return code != 0 || failed != 0;
+}

@@ -1,0 +1,282 @@
+/* SPDX-License-Identifier: MIT */
+/* A pool against a plain model: lists of tickets, a breaker that only counts
+ * failures in a row, an array of what the caller wished. */
+#include <string.h>
+
+#include <trimtab/pool.h>
+
+#include "check.h"
+
+#define SLOTS 8
+#define TICKETS 64
+#define FAIL 4
+#define OPEN_MS 500
+
+typedef struct model {
+  struct {
+    bool used, drained;
+    uint64_t id;
+    uint32_t in_flight, row, weight;
+    int state; /* TTB_BREAKER_* */
+    uint64_t until_ms;
+    uint32_t round, probes;
+  } slot[SLOTS];
+  struct {
+    int64_t ticket;
+    uint32_t slot, round;
+    uint64_t id;
+    bool probe;
+  } out[TICKETS];
+  uint32_t n;
+  uint64_t now_ms, next_id;
+} model;
+
+static uint64_t ns(const model *m) { return m->now_ms * 1000000; }
+
+static ttb_pool_config config_of(check *c, bool active, ttb_breaker_config *b) {
+  ttb_pool_config p = TTB_CONFIG(ttb_pool_config);
+  *b = TTB_CONFIG(ttb_breaker_config);
+  b->consecutive = FAIL;
+  b->failure_rate_ppm = TTB_OFF;
+  b->open_ms = OPEN_MS;
+  b->lease_ms = 3600000; /* leases are prop_breaker's matter */
+  p.capacity = SLOTS;
+  p.probing = active ? TTB_POOL_PROBE_ACTIVE : TTB_POOL_PROBE_TRAFFIC;
+  p.seed = check_rand(c);
+  p.breaker = b;
+  return p;
+}
+
+/* Whether the model lets an ordinary or a probing call go to a slot. */
+static bool may(const model *m, uint32_t s, bool active, bool *probe) {
+  *probe = false;
+  if (!m->slot[s].used || m->slot[s].drained || m->slot[s].weight == 0) return false;
+  if (m->slot[s].state == TTB_BREAKER_CLOSED) return true;
+  if (active) return false;
+  *probe = true;
+  if (m->slot[s].state == TTB_BREAKER_OPEN) return m->now_ms >= m->slot[s].until_ms;
+  return m->slot[s].probes == 0;
+}
+
+static void trip(model *m, uint32_t s) {
+  m->slot[s].state = TTB_BREAKER_OPEN;
+  m->slot[s].until_ms = m->now_ms + OPEN_MS;
+  m->slot[s].round++;
+  m->slot[s].row = m->slot[s].probes = 0;
+}
+
+static void settle(model *m, uint32_t i, int32_t outcome) {
+  uint32_t s = m->out[i].slot;
+  if (!m->slot[s].used || m->slot[s].id != m->out[i].id) return;
+  if (m->out[i].round != m->slot[s].round) return;
+  if (m->out[i].probe) m->slot[s].probes--;
+  if (outcome >= TTB_IGNORED) return;
+  bool failed = outcome == TTB_FAILURE;
+  if (m->out[i].probe) {
+    if (failed) {
+      trip(m, s);
+    } else {
+      m->slot[s].state = TTB_BREAKER_CLOSED;
+      m->slot[s].round++;
+    }
+  } else if (!failed) {
+    m->slot[s].row = 0;
+  } else if (++m->slot[s].row == FAIL) {
+    trip(m, s);
+  }
+}
+
+static void step_acquire(check *c, ttb_pool *mine, model *m, bool active) {
+  uint32_t excluded[3], n = (uint32_t)check_below(c, 4);
+  for (uint32_t i = 0; i < n; i++) excluded[i] = (uint32_t)check_below(c, SLOTS + 1);
+  if (m->n == TICKETS) return;
+  (void)ttb_pool_tick(mine, ns(m));
+  int64_t t = ttb_pool_acquire_except(mine, 0, excluded, n, ns(m));
+  uint32_t allowed = 0, listed = 0;
+  bool probe;
+  for (uint32_t s = 0; s < SLOTS; s++) {
+    bool ok = may(m, s, active, &probe), out = false;
+    for (uint32_t i = 0; i < n; i++) out |= excluded[i] == s;
+    allowed += ok && !out;
+    listed += ok && out;
+  }
+  if (allowed == 0) {
+    int64_t want = listed > 0 ? TTB_ALL_EXCLUDED : TTB_NO_ENDPOINT;
+    CHECK(c, t == want, "nobody may be picked, got %" PRId64 " instead of %" PRId64, t, want);
+    return;
+  }
+  CHECK(c, t >= 0, "%u may be picked, got %" PRId64, allowed, t);
+  if (t < 0) return;
+  uint32_t s = (uint32_t)ttb_ticket_slot(t);
+  CHECK(c, s < SLOTS && may(m, s, active, &probe), "slot %u may not be picked", s);
+  for (uint32_t i = 0; i < n; i++) CHECK(c, excluded[i] != s, "slot %u was excluded", s);
+  CHECK(c, ttb_pool_is_probe(t) == probe, "slot %u: probe is %d", s, !probe);
+  if (c->wrong) return;
+  if (probe && m->slot[s].state == TTB_BREAKER_OPEN) {
+    m->slot[s].state = TTB_BREAKER_HALF_OPEN;
+    m->slot[s].round++;
+  }
+  if (probe) m->slot[s].probes++;
+  m->slot[s].in_flight++;
+  m->out[m->n].ticket = t;
+  m->out[m->n].slot = s;
+  m->out[m->n].id = m->slot[s].id;
+  m->out[m->n].round = m->slot[s].round;
+  m->out[m->n++].probe = probe;
+}
+
+static void step_report(check *c, ttb_pool *mine, model *m) {
+  if (m->n == 0) return;
+  uint32_t i = (uint32_t)check_below(c, m->n);
+  int32_t outcome = check_chance(c, 1, 2) ? TTB_FAILURE : (int32_t)check_below(c, 5);
+  int64_t t = m->out[i].ticket;
+  int32_t code = ttb_pool_report(mine, t, outcome, check_below(c, 1u << 30), ns(m));
+  CHECK(c, code == TTB_OK, "report gave %d", code);
+  uint32_t s = m->out[i].slot;
+  if (m->slot[s].used && m->slot[s].id == m->out[i].id) m->slot[s].in_flight--;
+  settle(m, i, outcome);
+  m->out[i] = m->out[--m->n];
+  /* A second report of the same ticket is stale, unless this thread has another
+   * call out on the same endpoint, whose count it may then take (see balancer.h). */
+  for (uint32_t k = 0; k < m->n; k++)
+    if (m->out[k].slot == s) return;
+  code = ttb_pool_report(mine, t, TTB_FAILURE, 0, ns(m));
+  CHECK(c, code == TTB_STALE, "a second report gave %d", code);
+}
+
+static void step_set(check *c, ttb_pool *mine, model *m) {
+  uint32_t s = (uint32_t)check_below(c, SLOTS);
+  bool used = m->slot[s].used;
+  switch (check_below(c, 4)) {
+  case 0:
+    if (used) {
+      CHECK(c, ttb_pool_remove(mine, m->slot[s].id, ns(m)) == TTB_OK, "remove %u", s);
+      m->slot[s].used = false;
+    }
+    return;
+  case 1: {
+    ttb_endpoint e = TTB_CONFIG(ttb_endpoint);
+    e.id = ++m->next_id;
+    e.weight = (uint32_t)check_below(c, 5);
+    int32_t slot = ttb_pool_add(mine, &e, ns(m));
+    if (slot == TTB_ERR_NOSPACE) { /* none free, or calls still out on the free ones */
+      for (uint32_t k = 0; k < SLOTS; k++) {
+        bool held = m->slot[k].used;
+        for (uint32_t i = 0; i < m->n; i++) held |= m->out[i].slot == k;
+        CHECK(c, held, "slot %u is free, add says there is none", k);
+      }
+      return;
+    }
+    CHECK(c, slot >= 0 && slot < SLOTS && !m->slot[slot].used, "add gave %d", slot);
+    if (c->wrong) return;
+    for (uint32_t i = 0; i < m->n; i++)
+      CHECK(c, m->out[i].slot != (uint32_t)slot, "slot %d is reused with a call out", slot);
+    uint32_t round = m->slot[slot].round + 1;
+    memset(&m->slot[slot], 0, sizeof m->slot[slot]);
+    m->slot[slot].used = true;
+    m->slot[slot].id = e.id;
+    m->slot[slot].round = round;
+    m->slot[slot].weight = e.weight ? e.weight : 1;
+    return;
+  }
+  case 2:
+    if (used) {
+      m->slot[s].drained = check_chance(c, 1, 4);
+      ttb_pool_drain(mine, m->slot[s].id, m->slot[s].drained, ns(m));
+    }
+    return;
+  default:
+    if (used) {
+      m->slot[s].weight = (uint32_t)check_below(c, 4);
+      CHECK(c, ttb_pool_set_weight(mine, m->slot[s].id, m->slot[s].weight) == TTB_OK, "weight");
+    }
+  }
+}
+
+static void compare(check *c, const ttb_pool *mine, const model *m) {
+  uint64_t total = 0;
+  for (uint32_t s = 0; s < SLOTS; s++) {
+    ttb_pool_info i = TTB_CONFIG(ttb_pool_info);
+    int32_t code = ttb_pool_inspect(mine, s, ns(m), &i);
+    CHECK(c, code == (m->slot[s].used ? TTB_OK : TTB_ERR_UNKNOWN_ID), "slot %u: %d", s, code);
+    if (code != TTB_OK) continue;
+    CHECK(c, i.id == m->slot[s].id, "slot %u: id", s);
+    CHECK(c, i.in_flight == m->slot[s].in_flight, "slot %u: %u in flight, should be %u", s,
+          i.in_flight, m->slot[s].in_flight);
+    int state = m->slot[s].state;
+    if (state == TTB_BREAKER_OPEN && m->now_ms >= m->slot[s].until_ms) state = TTB_BREAKER_HALF_OPEN;
+    CHECK(c, i.breaker == state, "slot %u: breaker is %d, should be %d", s, i.breaker, state);
+    total += i.in_flight;
+  }
+  ttb_pool_stats st = TTB_CONFIG(ttb_pool_stats);
+  (void)ttb_pool_statistics(mine, &st);
+  CHECK(c, st.in_flight >= total && st.in_flight == m->n, "%" PRIu64 " in flight, %u tickets out",
+        st.in_flight, m->n);
+}
+
+/* Active probing: a probe of an endpoint the model knows about. */
+static void step_probe(check *c, ttb_pool *mine, model *m) {
+  uint32_t s = (uint32_t)check_below(c, SLOTS);
+  bool ok = check_chance(c, 2, 3);
+  int32_t code = ttb_pool_probe_result(mine, s, ok ? TTB_SUCCESS : TTB_FAILURE, 1000, ns(m));
+  if (!m->slot[s].used) {
+    CHECK(c, code == TTB_STALE, "a probe of nobody gave %d", code);
+    return;
+  }
+  if (m->slot[s].state == TTB_BREAKER_CLOSED || m->now_ms < m->slot[s].until_ms) return;
+  m->slot[s].round++; /* to half-open */
+  if (ok) {
+    m->slot[s].state = TTB_BREAKER_CLOSED;
+    m->slot[s].round++;
+  } else {
+    trip(m, s);
+  }
+}
+
+static void run(check *c, bool active) {
+  ttb_pool shared, mine;
+  ttb_breaker_config b;
+  ttb_health_config h = TTB_CONFIG(ttb_health_config);
+  model m;
+  bool there = false;
+  /* Health has its own property test; here it must not interfere. */
+  h.start = TTB_HEALTH_START_FULLY_UP;
+  h.fall = 100;
+  h.ttl_ms = TTB_OFF;
+  h.degraded_ms = TTB_OFF;
+  h.passive_errors = TTB_OFF;
+  while (check_step(c)) {
+    if (!there || check_chance(c, 1, 5000)) {
+      if (there) ttb_pool_free(&mine);
+      if (there) ttb_pool_free(&shared);
+      ttb_pool_config p = config_of(c, active, &b);
+      p.health = &h;
+      memset(&m, 0, sizeof m);
+      m.now_ms = 1000000 + check_below(c, 1000000);
+      there = ttb_pool_new(&shared, &p, NULL) == TTB_OK && ttb_pool_join(&shared, 7, &mine) == TTB_OK;
+      CHECK(c, there, "no pool");
+      if (!there) return;
+    }
+    switch (check_below(c, 16)) {
+    case 0: step_set(c, &mine, &m); break;
+    case 1: m.now_ms += check_below(c, 300); break;
+    case 2: compare(c, &mine, &m); break;
+    case 3:
+      if (active) step_probe(c, &mine, &m);
+      break;
+    case 4: case 5: case 6: case 7: case 8: case 9: step_report(c, &mine, &m); break;
+    default: step_acquire(c, &mine, &m, active); break;
+    }
+  }
+  if (there) ttb_pool_free(&mine);
+  if (there) ttb_pool_free(&shared);
+}
+
+int main(int argc, char **argv) {
+  check c = check_start(argc, argv);
+  check_property(&c, "pool against a plain model, probed by traffic");
+  run(&c, false);
+  check_property(&c, "pool against a plain model, probed actively");
+  run(&c, true);
+  return check_end(&c);
+}
