@@ -7,9 +7,10 @@
 A ```c block is compiled (C11, every warning an error) and, if it has a main,
 linked with lib/*/*.c and run; one that is no translation unit is tried as the
 body of a function after the includes. A ```python block runs with the package
-of the checkout. A ```sh block is looked at by `sh -n`. The text `-> words` in a
-comment of the first line (c: `/* -> words */`, python: `# -> words`) is what the
-block must print. `<!-- not tested: why -->` right before a block leaves it out.
+of the checkout, /dev/shm being a scratch folder. A ```sh block is looked at by
+`sh -n`. The text `-> words` in a comment of the first line (c: `/* -> words */`,
+python: `# -> words`) is what the block must print. `<!-- not tested: why -->`
+right before a block leaves it out.
 """
 import os
 import re
@@ -95,6 +96,8 @@ def check_c(text, scratch):
 
 
 def check_python(text, scratch):
+    # Shared files go to the scratch folder, so that two runs never meet.
+    text = text.replace("/dev/shm/", scratch + "/")
     environment = dict(os.environ, PYTHONPATH=os.path.join(TOP, "lib/python"),
                        TRIMTAB_LIBRARY=os.path.join(TOP, "build/lib/libtrimtab.so"),
                        PYTHONDONTWRITEBYTECODE="1")

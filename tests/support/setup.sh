@@ -59,22 +59,28 @@ apt_get() {
 }
 apt_install() { apt_get install -y --no-install-recommends --no-remove "${missing[@]}"; }
 
-# The programs meson reads the folders for: adding one means looking again.
-source_list() {
+# What meson looked at when it configured and ninja does not watch: a file that
+# was added, a library that was installed since.
+what_is_there() {
+  local library
   find include lib tests examples -type f \
     \( -name '*.c' -o -name '*.h' -o -name 'meson.build' \) 2>/dev/null | LC_ALL=C sort
+  for library in cmocka jansson libevent jemalloc; do
+    printf '%s %s\n' "$library" "$(pkg-config --modversion "$library" 2>/dev/null)"
+  done
 }
 
 # build_in FOLDER MESON_ARGUMENT...: configures FOLDER if it is new, was made
 # by another compiler, with other arguments or for another checkout, and
-# builds. Prints what went wrong, else nothing. One at a time: a lock on a
-# folder.
+# builds: all of it, or what matches the extended regular expression $only.
+# Prints what went wrong, else nothing. One at a time: a lock on a folder.
+only=
 build_in() {
-  local folder=$1 key files log fresh=no
+  local folder=$1 key there log targets=() fresh=no
   shift
   key=$(printf '%s\n' "$(pwd -P)" "$(meson --version)" "CC=${CC-}" "CFLAGS=${CFLAGS-} ${LDFLAGS-}" \
     "$(${CC:-cc} --version 2>&1 | head -n 1)" "$@")
-  files=$(source_list)
+  there=$(what_is_there)
   (
     flock 9
     if [ -e "$folder" ] && [ "$(cat "$folder/.key" 2>/dev/null)" != "$key" ]; then
@@ -89,11 +95,16 @@ build_in() {
       fresh=yes
       printf '%s\n' "$key" >"$folder/.key"
     fi
-    if [ "$(cat "$folder/.files" 2>/dev/null)" != "$files" ]; then
+    if [ "$(cat "$folder/.there" 2>/dev/null)" != "$there" ]; then
       [ "$fresh" = yes ] || log=$(meson setup --reconfigure "$folder" 2>&1) || { say "$log"; exit 1; }
-      printf '%s\n' "$files" >"$folder/.files"
+      printf '%s\n' "$there" >"$folder/.there"
+    fi
+    if [ -n "$only" ]; then
+      mapfile -t targets < <(ninja -C "$folder" -t targets all |
+        sed -n 's/: [a-z]*_LINKER.*//p' | grep -E "$only")
+      [ "${#targets[@]}" -gt 0 ] || exit 0
     fi
     # -k 0: a program that does not compile must not hide the others.
-    log=$(ninja -C "$folder" -k 0 2>&1) || { grep -vE '^(ninja: Entering|\[[0-9]+/)' <<<"$log"; exit 1; }
+    log=$(ninja -C "$folder" -k 0 "${targets[@]}" 2>&1) || { grep -vE '^(ninja: Entering|\[[0-9]+/)' <<<"$log"; exit 1; }
   ) 9<tests
 }
