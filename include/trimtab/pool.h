@@ -88,7 +88,11 @@
  *
  * ## Tickets
  *
- * A ticket names slot, breaker round and thread. The endpoint's call in flight
+ * A ticket names slot, generation, breaker round and thread. A second report of
+ * it is TTB_STALE, unless its thread has another call out on the same endpoint
+ * under the same round: the two tickets are then the same number. A ticket that
+ * is never reported holds its slot (not its endpoint) until its thread leaves
+ * or is recovered. The endpoint's call in flight
  * ends with its report even if the breaker has moved on meanwhile; the breaker
  * then finds the report stale and ignores it. As in the balancer, a ticket is
  * reported by the thread that acquired it, unless the balancer's configuration
@@ -146,9 +150,9 @@ typedef struct ttb_pool_config {
   int32_t degraded_weight_ppm; /**< weight a degraded one keeps, 1..1000000, TTB_OFF (all);
                                     default 100000 */
   uint64_t seed;               /**< of everything drawn; any */
-  const ttb_balancer_config *balancer; /**< NULL: defaults; capacity, threads, seed 0 or as here */
-  const ttb_breaker_config *breaker;   /**< NULL: defaults; capacity, threads, seed 0 or as here */
-  const ttb_health_config *health;     /**< NULL: defaults; capacity, seed 0 or as here */
+  const ttb_balancer_config *balancer; /**< NULL: defaults; capacity, threads 0 or as here */
+  const ttb_breaker_config *breaker;   /**< NULL: defaults; capacity, threads 0 or as here */
+  const ttb_health_config *health;     /**< NULL: defaults; capacity 0 or as here */
 } ttb_pool_config;
 
 /** One endpoint as the pool sees it. Begins as ttb_balancer_info does. */
@@ -179,7 +183,7 @@ typedef struct ttb_pool_stats {
   uint64_t stale;        /**< reports that came twice, too late or from elsewhere */
   uint64_t refused;      /**< picks a breaker refused (each was made again) */
   uint64_t events;       /**< events so far */
-  uint64_t events_dropped; /**< of these, those that found no place */
+  uint64_t events_dropped; /**< events that found no place, beside those */
 } ttb_pool_stats;
 
 /** One event. Frozen: 48 bytes. */
@@ -256,12 +260,15 @@ TTB_API TTB_NODISCARD int32_t ttb_pool_new(ttb_pool *ret_pool, const ttb_pool_co
 TTB_API void ttb_pool_free(ttb_pool *pool);
 
 /**
- * @brief Makes a thread's own handle. After fork a child joins anew.
+ * @brief Makes a thread's own handle. After fork a child joins anew, with its own
+ *        token, and does not free the handle it inherited: that row is its
+ *        parent's.
  * @param shared     a handle to the pool
  * @param token      the process, 1..TTB_MAX_TOKEN (see base.h)
  * @param ret_joined the thread's handle; end it with ttb_pool_free
- * @return TTB_OK; TTB_ERR_MISUSE; TTB_ERR_RANGE (token); TTB_ERR_NOSPACE (all
- *         rows taken: raise `threads`, or recover the dead)
+ * @return TTB_OK; TTB_ERR_MISUSE (also: both handles the same); TTB_ERR_RANGE
+ *         (token); TTB_ERR_NOSPACE (all rows taken: raise `threads`, or recover
+ *         the dead)
  * @threads any @progress lock-free @alloc none @since 0.1
  */
 TTB_API TTB_NODISCARD int32_t ttb_pool_join(const ttb_pool *shared, uint64_t token,
@@ -341,7 +348,7 @@ TTB_API int32_t ttb_pool_find(const ttb_pool *pool, uint64_t id);
  * @param hash   the key's hash for maglev (ttb_hash makes one); else ignored
  * @param now_ns the time, ns
  * @return a ticket (0 or more): make the call, then report; TTB_NO_ENDPOINT
- *         (nobody may be picked); TTB_LIMIT (as the balancer); TTB_ERR_MISUSE
+ *         (nobody may be picked); TTB_ERR_MISUSE (not a joined handle)
  * @threads the handle's thread @progress lock-free @alloc none @since 0.1
  */
 TTB_API int64_t ttb_pool_acquire(ttb_pool *joined, uint64_t hash, uint64_t now_ns);
@@ -364,6 +371,9 @@ TTB_API int64_t ttb_pool_acquire_except(ttb_pool *joined, uint64_t hash,
 /**
  * @brief ttb_pool_acquire_except, but never a probe: for calls that cannot be
  *        retried and should not be the ones to try out an endpoint.
+ *
+ * With probing by traffic somebody has to be the probe: if all calls are made
+ * this way, an endpoint whose breaker opened never comes back.
  * @param joined         the thread's handle
  * @param hash           as ttb_pool_acquire
  * @param excluded_slots n slots already tried; may be NULL if n is 0

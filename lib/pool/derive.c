@@ -45,6 +45,7 @@ static uint32_t weight_of(uint64_t wish) {
 static uint64_t wish_for(const ttb_balancer_info *i, uint64_t kept) {
   if (kept >> 44 == i->generation && weight_of(kept) > 0) return kept;
   uint32_t weight = i->weight / TTB__POOL_UNIT;
+  if (weight > TTB_POOL_MAX_WEIGHT) weight = TTB_POOL_MAX_WEIGHT; /* a neighbour's nonsense */
   return wish_of(i, weight > 0 ? weight : 1, (i->causes & TTB_CAUSE_WEIGHT) != 0);
 }
 

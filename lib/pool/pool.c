@@ -162,7 +162,7 @@ void ttb_pool_free(ttb_pool *h) {
 
 int32_t ttb_pool_join(const ttb_pool *shared, uint64_t token, ttb_pool *ret) {
   const ttb__pool *p = ttb__pool_of(shared);
-  if (!p || !ret) return TTB_ERR_MISUSE;
+  if (!p || !ret || ret == shared) return TTB_ERR_MISUSE;
   ttb__pool joined = *p;
   joined.owned = 0;
   int32_t code = ttb_balancer_join(&p->balancer, token, &joined.balancer);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* Workers of one pool killed with -9 at random, and one killed at every
- * instruction of acquire, report, add, remove and tick. After recovery nothing
- * is in flight, no breaker waits for a probe that is lost, and every endpoint
- * that should be there can be picked. */
+/* Workers of one pool killed with -9 at random; and one killed at every seventh
+ * instruction of acquire and report, at every 37th of the longer calls. After
+ * recovery nothing is in flight, no breaker waits for a probe that is lost, and
+ * every endpoint that should be there can be picked. */
 #define _GNU_SOURCE
 #include <inttypes.h>
 #include <stdio.h>
@@ -170,6 +170,20 @@ static void act_drain(ttb_pool *p, int64_t t) {
   (void)ttb_pool_drain(p, 100, 0, 10 * NS);
 }
 
+static void act_remove(ttb_pool *p, int64_t t) {
+  (void)t;
+  (void)ttb_pool_remove(p, 105, 10 * NS);
+}
+static void act_weight(ttb_pool *p, int64_t t) {
+  (void)t;
+  (void)ttb_pool_set_weight(p, 101, 0);
+  (void)ttb_pool_set_weight(p, 101, 7);
+}
+static void act_tick(ttb_pool *p, int64_t t) {
+  (void)t;
+  (void)ttb_pool_tick(p, 10 * NS);
+}
+
 static int prepare(singlestep *s) { return make(s->mem, s->size); }
 static void enter(singlestep *s) {
   if (joined(s->mem, s->size, 50, &stepped) < 0) return;
@@ -187,10 +201,14 @@ static int step_recover(singlestep *s) {
   ttb_pool mine;
   if (joined(s->mem, s->size, 60, &mine) < 0) return -1;
   int32_t freed = ttb_pool_recover(&mine, 50, 11 * NS);
-  /* A drain that was cut short stays what it was; end it, as an operator would. */
+  /* What was cut short stays as far as it got; finish it, as its caller would. */
   (void)ttb_pool_drain(&mine, 100, 0, 11 * NS);
+  (void)ttb_pool_set_weight(&mine, 101, 7);
+  ttb_endpoint e = TTB_CONFIG(ttb_endpoint);
+  e.id = 105;
+  int32_t slot = ttb_pool_find(&mine, e.id) < 0 ? ttb_pool_add(&mine, &e, 11 * NS) : ENDPOINTS - 1;
   ttb_pool_free(&mine);
-  return freed == 1 ? 0 : -1;
+  return freed == 1 && slot == ENDPOINTS - 1 ? 0 : -1;
 }
 static int step_check(singlestep *s, int ended) {
   (void)ended;
@@ -203,12 +221,13 @@ int main(int argc, char **argv) {
   int failed = 0, passed = 0;
   static const step steps[] = {{"acquire", act_acquire}, {"report", act_report},
                                {"the report that trips", act_trip}, {"add", act_add},
-                               {"drain", act_drain}};
+                               {"remove", act_remove}, {"drain", act_drain},
+                               {"weight", act_weight}, {"tick", act_tick}};
   for (uint32_t i = 0; i < sizeof steps / sizeof *steps; i++) {
     now_at = &steps[i];
     singlestep s = {.size = size, .prepare = prepare, .enter = enter, .call = call,
                     .recover = step_recover, .check = step_check,
-                    .stride = i == 3 ? 37 : 7};
+                    .stride = i == 3 || i == 4 || i >= 6 ? 37 : 7};
     int code = singlestep_run(&s);
     if (code == SINGLESTEP_UNSUPPORTED) {
       printf("%s: single-stepping is not to be had here\n", steps[i].name);

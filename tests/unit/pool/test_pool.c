@@ -206,6 +206,7 @@ static void test_rows_run_out(void **state) {
   assert_int_equal(ttb_pool_join(&shared, 3, &m[2]), TTB_ERR_NOSPACE);
   assert_int_equal(ttb_pool_join(&shared, 0, &m[2]), TTB_ERR_RANGE);
   assert_int_equal(ttb_pool_join(NULL, 1, &m[2]), TTB_ERR_MISUSE);
+  assert_int_equal(ttb_pool_join(&shared, 3, &shared), TTB_ERR_MISUSE);
   ttb_pool_free(&m[0]);
   assert_int_equal(ttb_pool_join(&shared, 3, &m[2]), TTB_OK);
   ttb_pool_free(&m[1]);
