@@ -305,7 +305,8 @@ TTB_API void ttb_router_free(ttb_router *router);
  * @param shared     a handle to the table
  * @param token      the process, 1..TTB_MAX_TOKEN (see base.h)
  * @param ret_joined the thread's handle; end it with ttb_router_free
- * @return TTB_OK; TTB_ERR_MISUSE; TTB_ERR_RANGE (token); TTB_ERR_NOSPACE (all
+ * @return TTB_OK; TTB_ERR_MISUSE (also: both handles
+ *         the same); TTB_ERR_RANGE (token); TTB_ERR_NOSPACE (all
  *         rows taken: raise `threads`, or recover the dead)
  * @threads any @progress lock-free @alloc none @since 0.1
  */

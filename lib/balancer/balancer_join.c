@@ -11,7 +11,7 @@
 
 int32_t ttb_balancer_join(const ttb_balancer *shared, uint64_t token, ttb_balancer *ret) {
   const ttb__balancer *b = ttb__balancer_of(shared);
-  if (!b || !ret) return TTB_ERR_MISUSE;
+  if (!b || !ret || ret == shared) return TTB_ERR_MISUSE;
   if (token < 1 || token > TTB_MAX_TOKEN) return TTB_ERR_RANGE;
   ttb__balancer joined = *b;
   int32_t row = ttb__rows_join(b->rows, b->threads, token, &joined.mine);

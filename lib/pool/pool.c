@@ -229,8 +229,11 @@ int32_t ttb_pool_drain(ttb_pool *h, uint64_t id, int32_t on, uint64_t now_ns) {
   if (!p) return TTB_ERR_MISUSE;
   int32_t slot = ttb_balancer_find(&p->balancer, id);
   if (slot < 0) return slot;
-  (void)ttb__pool_mark(p, (uint32_t)slot, TTB_CAUSE_DRAIN, on != 0, now_ns);
-  return TTB_OK;
+  bool marked = ttb__pool_mark(p, (uint32_t)slot, TTB_CAUSE_DRAIN, on != 0, now_ns);
+  if (ttb_balancer_find(&p->balancer, id) == slot) return TTB_OK;
+  /* It left meanwhile, and its slot may have a new owner that is not meant. */
+  if (marked && on) (void)ttb__pool_mark(p, (uint32_t)slot, TTB_CAUSE_DRAIN, false, now_ns);
+  return TTB_ERR_UNKNOWN_ID;
 }
 
 int32_t ttb_pool_set_weight(ttb_pool *h, uint64_t id, uint32_t weight) {

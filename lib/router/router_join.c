@@ -25,7 +25,7 @@ uint64_t ttb__router_start(uint64_t seed, const ttb__row *row) {
 
 int32_t ttb_router_join(const ttb_router *shared, uint64_t token, ttb_router *ret) {
   const ttb__router *r = ttb__router_of(shared);
-  if (!r || !ret) return TTB_ERR_MISUSE;
+  if (!r || !ret || ret == shared) return TTB_ERR_MISUSE;
   if (token < 1 || token > TTB_MAX_TOKEN) return TTB_ERR_RANGE;
   ttb__row mine;
   int32_t row = ttb__rows_join(r->rows, r->threads, token, &mine);
