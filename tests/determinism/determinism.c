@@ -12,6 +12,7 @@ static const struct {
 } rows[] = {
     {"autoscaler", determinism_autoscaler},
     {"base", determinism_base},
+    {"plan", determinism_plan},
     {"pool", determinism_pool},
     {"router", determinism_router},
 };
