@@ -15,6 +15,7 @@ static const struct {
     {"plan", determinism_plan},
     {"pool", determinism_pool},
     {"router", determinism_router},
+    {"limiter", determinism_limiter},
 };
 
 int main(void) {

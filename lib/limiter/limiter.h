@@ -1,0 +1,137 @@
+/* SPDX-License-Identifier: MIT */
+/* Inside a limiter: the private handle, the rows of kinds, what a slot is.
+ *
+ *     bulkhead       permits words {nonce 20 | holder 9 | deadline 35 (virtual ms)}
+ *     rate           one word: the time at which the key is idle, 1/256 ns
+ *     retry          16 buckets (turns.h): retries, first attempts
+ *     retry tokens   one word: millionths of a token that are missing
+ *     throttle       16 buckets: accepts, requests; one word: how many draws
+ *
+ * I1  All zero is an unused slot, of every kind. A slot has no header.
+ * I2  Every decision is one word changed by one compare-and-swap (or a bucket
+ *     by one addition), so a caller killed anywhere leaves all legal. Words
+ *     decide alone: relaxed is enough everywhere.
+ * I3  A permit is a word that names its holder and counts its takings: it is
+ *     given back by a swap from exactly that, or by who cleans up a dead row. */
+#ifndef TTB_LIB_LIMITER_LIMITER_H
+#define TTB_LIB_LIMITER_LIMITER_H
+
+#include "../base/atomic.h"
+#include "../base/handle.h"
+#include "../base/region.h"
+#include "../base/rows.h"
+#include "../base/ticket.h"
+
+#include <trimtab/limiter.h>
+
+#define TTB__LIMITER_MAX_PERMITS 16384u
+#define TTB__LIMITER_CLASSES 4u
+#define TTB__LIMITER_KINDS 5u
+/* The longest refill of a burst. */
+#define TTB__LIMITER_HORIZON_MS UINT64_C(2592000000) /* 30 days */
+/* A caller may be preempted this long between reading the clock and a word. */
+#define TTB__LIMITER_LAG_MS UINT64_C(3600000)
+
+/* Counters of the table: touched by refusals and stale reports only. */
+typedef struct ttb__limiter_table {
+  ttb__a64 refused, stale;
+  uint64_t reserved[6];
+} ttb__limiter_table;
+_Static_assert(sizeof(ttb__limiter_table) == 64, "one line");
+
+typedef TTB__HANDLE_STRUCT ttb__limiter {
+  uint64_t tag;
+  /* hot */
+  const struct ttb__limiter_kind *kind;
+  unsigned char *slots;
+  uint32_t number; /* of the kind */
+  uint32_t capacity, stride, max_ask;
+  uint32_t row; /* TTB__NO_ROW unless joined */
+  union {
+    struct {
+      uint32_t permits;
+      uint32_t top[TTB__LIMITER_CLASSES]; /* importance k may use permits 0 .. top[k]-1 */
+      uint32_t low[TTB__LIMITER_CLASSES]; /* below it begins what the less important use too */
+      uint32_t lease_ms;                  /* 0: none */
+      uint32_t hint;                      /* where a joined handle looks first */
+    } bulkhead;
+    struct {
+      uint64_t interval, horizon; /* of one event, of a burst; 1/256 ns */
+    } rate;
+    struct {
+      uint64_t inverse; /* 2^64 / window_ms */
+      int64_t reserve_ppm;
+      uint32_t ratio_ppm;
+    } retry;
+    struct {
+      uint64_t full; /* millionths */
+      uint32_t ratio_ppm;
+    } tokens;
+    struct {
+      uint64_t inverse, seed;
+      int32_t accept_ppm, max_reject_ppm;
+      uint32_t aggression, min_requests;
+    } throttle;
+  } u;
+  /* cold */
+  uint32_t threads;
+  ttb__region *region;
+  ttb__limiter_table *table;
+  ttb__rows *rows;
+  ttb__row mine;  /* the row of a joined handle */
+  uint64_t owned; /* bytes to give back, 0 if the memory is the caller's */
+  ttb_allocator allocator;
+} ttb__limiter;
+_Static_assert(sizeof(ttb__limiter) <= sizeof(ttb_limiter), "the handle's size is frozen");
+
+/* What a kind does, in one row; rows stand in limiter.c by their public number. */
+typedef struct ttb__limiter_kind {
+  /* Bytes of a slot: a multiple of 8. */
+  uint64_t (*stride)(const ttb_limiter_config *c);
+  /* Fills u and max_ask of a handle from a checked config. */
+  void (*open)(ttb__limiter *l, const ttb_limiter_config *c);
+  /* ask is at most max_ask. A ticket, TTB_LIMIT or TTB_THROTTLED. */
+  int64_t (*acquire)(ttb__limiter *l, void *slot, uint32_t number, uint32_t ask, uint64_t now_ns);
+  /* TTB_OK or TTB_STALE. */
+  int32_t (*report)(ttb__limiter *l, void *slot, ttb__ticket t, int32_t outcome, uint64_t now_ns);
+  /* What acquire would say (but for a draw), and the numbers. Leaves no trace. */
+  int32_t (*look)(const ttb__limiter *l, void *slot, uint32_t ask, uint64_t now_ns,
+                  ttb_limiter_info *ret);
+  /* Gives back all a row holds in a slot; NULL if rows hold nothing. */
+  void (*give_all)(const ttb__limiter *l, void *slot, uint32_t row);
+} ttb__limiter_kind;
+
+extern const ttb__limiter_kind ttb__limiter_bulkhead, ttb__limiter_rate, ttb__limiter_retry,
+    ttb__limiter_retry_tokens, ttb__limiter_throttle;
+
+extern const ttb__struct ttb__limiter_config_fields, ttb__limiter_info_fields,
+    ttb__limiter_stats_fields, ttb__limiter_backoff_fields;
+
+/* Checks a configuration; ret is the full struct with its defaults. */
+int32_t ttb__limiter_config_read(const ttb_limiter_config *config, ttb_limiter_config *ret,
+                                 ttb_detail *d);
+
+/* The interval of a rate in 1/256 ns, rounded up. */
+static inline uint64_t ttb__limiter_interval(uint32_t rate, uint32_t period_ms) {
+  return ((uint64_t)period_ms * 256000000 + rate - 1) / rate;
+}
+
+/* NULL unless h is a live limiter handle. */
+static inline ttb__limiter *ttb__limiter_of(const ttb_limiter *h) {
+  ttb__limiter *l = (ttb__limiter *)(uintptr_t)h;
+  return l && l->tag == TTB__TAG(TTB__KIND_LIMITER) ? l : NULL;
+}
+
+static inline void *ttb__limiter_slot_at(const ttb__limiter *l, uint32_t slot) {
+  return l->slots + (uint64_t)slot * l->stride;
+}
+
+static inline uint64_t ttb__limiter_clock(ttb__limiter *l, uint64_t now_ns) {
+  return ttb__clock_now(&l->region->clock, now_ns);
+}
+
+/* ---- joined threads (limiter_join.c) ---- */
+
+void ttb__limiter_leave(ttb__limiter *l);
+
+#endif

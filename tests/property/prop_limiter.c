@@ -1,0 +1,308 @@
+/* SPDX-License-Identifier: MIT */
+/* The limiter against plain references: prop_limiter [STEPS [SEED]].
+ *
+ * Bulkhead: an array of who holds what until when. Rate: a bucket of tokens, in
+ * the limiter's own units to the last bit, and an exact one that it must never
+ * outrun. Retry: a list of attempts. Tokens: a number. Throttle: the formula in
+ * doubles. Backoff: its bounds. */
+#include <math.h>
+#include <string.h>
+
+#include <trimtab/limiter.h>
+
+#include "check.h"
+
+#define MS UINT64_C(1000000)
+#define T0 (3600000 * MS)
+
+static ttb_limiter_info info(const ttb_limiter *l, uint32_t slot, uint32_t ask, uint64_t now) {
+  ttb_limiter_info i = {.struct_size = sizeof i};
+  (void)ttb_limiter_explain(l, slot, ask, now, &i);
+  return i;
+}
+
+/* ---- bulkhead ---- */
+
+#define SLOTS 3
+#define PERMITS 20
+#define HANDLES 4
+
+typedef struct held {
+  int64_t ticket;
+  uint64_t until_ms; /* UINT64_MAX: for ever */
+  uint32_t owner;    /* handle */
+  bool taken;
+} held;
+
+typedef struct model {
+  held at[SLOTS][PERMITS];
+  uint32_t top[4], low[4];
+} model;
+
+static bool is_free(const model *m, uint32_t slot, uint32_t i, uint64_t now_ms) {
+  return !m->at[slot][i].taken || m->at[slot][i].until_ms <= now_ms;
+}
+
+static uint32_t free_between(const model *m, uint32_t slot, uint32_t from, uint32_t to,
+                             uint64_t now_ms) {
+  uint32_t n = 0;
+  for (uint32_t i = from; i < to; i++) n += is_free(m, slot, i, now_ms);
+  return n;
+}
+
+static void bulkhead_life(check *c, uint32_t steps) {
+  ttb_limiter_config k = TTB_CONFIG(ttb_limiter_config);
+  ttb_limiter h[HANDLES]; /* 0 shared, the others joined by processes 1, 2, 3 */
+  model m;
+  bool joined[HANDLES] = {true};
+  memset(&m, 0, sizeof m);
+  k.capacity = SLOTS;
+  k.permits = 1 + (uint32_t)check_below(c, PERMITS);
+  k.reserve_1 = (uint32_t)check_below(c, k.permits);
+  k.reserve_2 = (uint32_t)check_below(c, k.permits);
+  k.reserve_3 = check_chance(c, 1, 2) ? 0 : (uint32_t)check_below(c, k.permits);
+  k.lease_ms = check_chance(c, 1, 2) ? TTB_OFF : (int32_t)check_between(c, 1, 50);
+  k.threads = HANDLES;
+  const uint32_t tops[4] = {k.permits, k.permits - k.reserve_1, k.permits - k.reserve_2,
+                            k.permits - k.reserve_3};
+  memcpy(m.top, tops, sizeof tops);
+  for (int a = 0; a < 4; a++)
+    for (int b = 0; b < 4; b++)
+      if (tops[b] < tops[a] && tops[b] > m.low[a]) m.low[a] = tops[b];
+  if (ttb_limiter_new(&h[0], &k, NULL) != TTB_OK) {
+    CHECK(c, false, "new");
+    return;
+  }
+  uint64_t now = T0;
+  int64_t old[16] = {0};
+  uint32_t olds = 0;
+  while (steps-- > 0 && check_step(c)) {
+    now += check_below(c, 3) * MS;
+    uint32_t who = (uint32_t)check_below(c, HANDLES), slot = (uint32_t)check_below(c, SLOTS);
+    uint32_t ask = (uint32_t)check_below(c, 4), kind = (uint32_t)check_below(c, 40);
+    uint64_t ms = now / MS;
+    if (!joined[who]) {
+      int32_t code = ttb_limiter_join(&h[0], who, &h[who]);
+      joined[who] = code == TTB_OK;
+      CHECK(c, joined[who], "join: %d", code);
+    }
+    if (kind < 18) {
+      uint32_t can = free_between(&m, slot, 0, m.top[ask], ms);
+      ttb_limiter_info i = info(&h[0], slot, ask, now);
+      CHECK(c, i.available == can, "available %u, %u are free", i.available, can);
+      int64_t t = ttb_limiter_acquire(&h[who], slot, ask, now);
+      CHECK(c, (t >= 0) == (can > 0), "ticket %lld, %u are free", (long long)t, can);
+      if (t < 0) {
+        CHECK(c, t == TTB_LIMIT, "code %lld", (long long)t);
+        continue;
+      }
+      uint32_t p = (uint32_t)(t >> 48);
+      CHECK(c, p < m.top[ask] && is_free(&m, slot, p, ms), "permit %u of importance %u", p, ask);
+      if (p >= PERMITS) break;
+      CHECK(c, p >= m.low[ask] || free_between(&m, slot, m.low[ask], m.top[ask], ms) == 0,
+            "permit %u, though one of its own was free", p);
+      uint64_t until = k.lease_ms > 0 ? ms + (uint64_t)k.lease_ms : UINT64_MAX;
+      m.at[slot][p] = (held){t, until, who, true};
+    } else if (kind < 36) { /* a report: held, or an old one */
+      held *x = &m.at[slot][check_below(c, k.permits)];
+      int64_t t = x->taken ? x->ticket : old[check_below(c, 16)];
+      bool good = false;
+      uint32_t p = (uint32_t)(t >> 48), s = (uint32_t)ttb_ticket_slot(t);
+      if (p < PERMITS && s < SLOTS) good = m.at[s][p].taken && m.at[s][p].ticket == t;
+      int32_t code = ttb_limiter_report(&h[who], t, (int32_t)check_below(c, 5), now);
+      CHECK(c, code == (good ? TTB_OK : TTB_STALE), "report: %d", code);
+      if (good) m.at[s][p].taken = false;
+      old[olds++ % 16] = t;
+    } else if (kind == 36) { /* anything */
+      int64_t t = (int64_t)(check_rand(c) >> 1);
+      uint32_t p = (uint32_t)(t >> 48), s = (uint32_t)ttb_ticket_slot(t);
+      bool is_one = s < SLOTS && p < PERMITS && m.at[s][p].taken && m.at[s][p].ticket == t;
+      if (!is_one) CHECK(c, ttb_limiter_report(&h[0], t, 0, now) < 0, "a made-up ticket");
+    } else if (who > 0 && joined[who]) { /* leaves, or dies and is recovered by another */
+      uint32_t other = who % 3 + 1;
+      if (kind == 37 || !joined[other]) ttb_limiter_free(&h[who]);
+      else CHECK(c, ttb_limiter_recover(&h[other], who) == 1, "recover");
+      joined[who] = false;
+      for (uint32_t s = 0; s < SLOTS; s++)
+        for (uint32_t p = 0; p < k.permits; p++)
+          if (m.at[s][p].owner == who) m.at[s][p].taken = false;
+    }
+    uint32_t in_use = k.permits - free_between(&m, slot, 0, k.permits, now / MS);
+    ttb_limiter_info i = info(&h[0], slot, 0, now);
+    CHECK(c, i.in_use == in_use, "in use %u, should be %u", i.in_use, in_use);
+  }
+  for (uint32_t i = HANDLES; i-- > 0;)
+    if (joined[i]) ttb_limiter_free(&h[i]);
+}
+
+/* ---- rate ---- */
+
+static void rate_life(check *c, uint32_t steps) {
+  ttb_limiter_config k = TTB_CONFIG(ttb_limiter_config);
+  ttb_limiter l;
+  k.kind = TTB_LIMITER_RATE;
+  k.rate = 1 + (uint32_t)check_below(c, check_chance(c, 1, 2) ? 20 : 1000000);
+  k.period_ms = 1 + (uint32_t)check_below(c, 10000);
+  k.burst = 1 + (uint32_t)check_below(c, check_chance(c, 1, 2) ? 10 : 100000);
+  if (ttb_limiter_new(&l, &k, NULL) != TTB_OK) return; /* takes too long to refill */
+  /* In 1/256 ns: what the limiter promises. In 1/rate ns: what was asked for. */
+  uint64_t interval = (k.period_ms * UINT64_C(256000000) + k.rate - 1) / k.rate;
+  uint64_t full = interval * k.burst, level = full;
+  uint64_t period = k.period_ms * MS, exact_full = period * k.burst, exact = exact_full;
+  uint64_t now = T0, event_ns = period / k.rate + 1;
+  uint32_t most = k.burst < 32767 ? k.burst : 32767;
+  while (steps-- > 0 && check_step(c)) {
+    uint64_t dt = check_below(c, check_chance(c, 1, 50) ? event_ns * (k.burst + 1) : 2 * event_ns);
+    now += dt;
+    level = full - level < dt * 256 ? full : level + dt * 256;
+    exact = exact_full / k.rate < dt || exact_full - exact < dt * k.rate ? exact_full : exact + dt * k.rate;
+    uint32_t ask = check_chance(c, 3, 4) ? 0 : 1 + (uint32_t)check_below(c, most);
+    uint64_t n = ask ? ask : 1;
+    ttb_limiter_info i = info(&l, 0, ask, now);
+    CHECK(c, i.available == level / interval, "available %u, should be %" PRIu64, i.available,
+          level / interval);
+    uint64_t wait = level >= n * interval ? 0 : (n * interval - level + 255) / 256;
+    CHECK(c, i.retry_after_ns == (int64_t)wait, "retry after %" PRId64 ", should be %" PRIu64,
+          i.retry_after_ns, wait);
+    int64_t t = ttb_limiter_acquire(&l, 0, ask, now);
+    CHECK(c, (t >= 0) == (wait == 0), "ticket %" PRId64, t);
+    if (t < 0) continue;
+    level -= n * interval;
+    CHECK(c, exact >= n * period, "more than the rate");
+    exact -= n * period;
+    if (check_chance(c, 1, 10)) {
+      CHECK(c, ttb_limiter_report(&l, t, TTB_CANCELLED, now) == TTB_OK, "cancel");
+      level += n * interval;
+      exact += n * period;
+    }
+  }
+  ttb_limiter_free(&l);
+}
+
+/* ---- retry ---- */
+
+#define LIST 4096
+
+static void retry_life(check *c, uint32_t steps) {
+  static struct {
+    uint64_t turn;
+    int32_t all, some;
+  } list[LIST];
+  uint32_t n = 0;
+  ttb_limiter_config k = TTB_CONFIG(ttb_limiter_config);
+  ttb_limiter l;
+  k.kind = TTB_LIMITER_RETRY;
+  k.window_ms = 1000 + (uint32_t)check_below(c, 9000);
+  k.ratio_ppm = check_chance(c, 1, 8) ? TTB_OFF : (int32_t)check_between(c, 1, 2000000);
+  k.per_second = check_chance(c, 1, 2) ? TTB_OFF : (int32_t)check_between(c, 1, 5);
+  if (ttb_limiter_new(&l, &k, NULL) != TTB_OK) CHECK(c, false, "new");
+  int64_t ratio = k.ratio_ppm > 0 ? k.ratio_ppm : 0;
+  int64_t reserve = k.per_second > 0 ? k.per_second * (int64_t)k.window_ms * 1000 : 0;
+  uint64_t now = T0, since = 0;
+  for (bool first = true; steps-- > 0 && check_step(c); first = false) {
+    uint64_t dt = first ? 0 : check_below(c, check_chance(c, 1, 100) ? 3 * k.window_ms : 20);
+    now += dt * MS;
+    since += dt;
+    /* Virtual time begins at 1,000,000 ms with the first call. */
+    uint64_t turn = (1000000 + since) * 16 / k.window_ms;
+    if (steps % 64 == 0) { /* forget what nobody looks at */
+      uint32_t kept = 0;
+      for (uint32_t i = 0; i < n; i++)
+        if (turn - list[i].turn < 16) list[kept++] = list[i];
+      n = kept;
+    }
+    int64_t balance = reserve;
+    for (uint32_t i = 0; i < n; i++)
+      if (turn - list[i].turn < 16) balance += list[i].all * ratio - list[i].some * INT64_C(1000000);
+    uint32_t attempt = (uint32_t)check_below(c, 3);
+    ttb_limiter_info i = info(&l, 0, attempt, now);
+    CHECK(c, i.balance_ppm == balance, "balance %" PRId64 ", should be %" PRId64,
+          i.balance_ppm, balance);
+    int64_t t = ttb_limiter_acquire(&l, 0, attempt, now);
+    CHECK(c, (t >= 0) == (attempt == 0 || balance >= 1000000), "ticket %" PRId64, t);
+    if (t < 0 || n == LIST) continue;
+    if (check_chance(c, 1, 8)) {
+      CHECK(c, ttb_limiter_report(&l, t, TTB_CANCELLED, now) == TTB_OK, "cancel");
+      continue;
+    }
+    list[n].turn = turn;
+    list[n].all = attempt == 0;
+    list[n++].some = attempt != 0;
+  }
+  ttb_limiter_free(&l);
+}
+
+static void tokens_life(check *c, uint32_t steps) {
+  ttb_limiter_config k = TTB_CONFIG(ttb_limiter_config);
+  ttb_limiter l;
+  k.kind = TTB_LIMITER_RETRY_TOKENS;
+  k.tokens = 1 + (uint32_t)check_below(c, 30);
+  k.ratio_ppm = (int32_t)check_between(c, 1, 2000000);
+  if (ttb_limiter_new(&l, &k, NULL) != TTB_OK) CHECK(c, false, "new");
+  int64_t full = k.tokens * INT64_C(1000000), left = full;
+  while (steps-- > 0 && check_step(c)) {
+    uint32_t attempt = (uint32_t)check_below(c, 2);
+    int64_t t = ttb_limiter_acquire(&l, 0, attempt, T0);
+    CHECK(c, (t >= 0) == (attempt == 0 || 2 * left > full), "ticket %" PRId64, t);
+    if (t < 0) t = ttb_limiter_acquire(&l, 0, 0, T0);
+    int32_t outcome = (int32_t)check_below(c, 5);
+    CHECK(c, ttb_limiter_report(&l, t, outcome, T0) == TTB_OK, "report");
+    if (outcome == TTB_FAILURE) left = left > 1000000 ? left - 1000000 : 0;
+    if (outcome == TTB_SUCCESS || outcome == TTB_SLOW)
+      left = left + k.ratio_ppm < full ? left + k.ratio_ppm : full;
+    CHECK(c, info(&l, 0, 0, T0).balance_ppm == left, "left %" PRId64, left);
+  }
+  ttb_limiter_free(&l);
+}
+
+/* ---- throttle, backoff ---- */
+
+static void formula(check *c) {
+  uint64_t n = check_rand(c) >> (24 + check_below(c, 40)), good = check_below(c, n + 1);
+  int32_t accept = (int32_t)check_between(c, 1000, 1000000);
+  int32_t most = (int32_t)check_between(c, 1, 1000000);
+  uint32_t a = 1 + (uint32_t)check_below(c, 8);
+  double p = ((double)n - (double)good * 1e6 / accept) / ((double)n + 1);
+  double want = p > 0 ? pow(p, 1.0 / a) * 1e6 : 0;
+  /* The root of a small number magnifies the last bit of it. */
+  double slack = a == 1 || want == 0 ? 1.01 : 1.01 + 64 * want / (p * 4294967296.0 * a);
+  int32_t got = ttb_limiter_reject_ppm(n, good, accept, a, most);
+  if (want > most) want = most;
+  CHECK(c, fabs(got - want) <= slack, "%d ppm, should be %f", got, want);
+}
+
+static void backoff(check *c) {
+  ttb_limiter_backoff_config k = TTB_CONFIG(ttb_limiter_backoff_config);
+  k.jitter = 1 + (uint32_t)check_below(c, 4);
+  k.base_ms = 1 + (uint32_t)check_below(c, 3600000);
+  k.cap_ms = (uint32_t)check_between(c, k.base_ms, 86400000);
+  k.seed = check_rand(c);
+  uint32_t attempt = (uint32_t)check_below(c, 70);
+  uint64_t previous = check_rand(c) >> check_below(c, 64);
+  double step = fmin(ldexp(k.base_ms, (int)attempt), k.cap_ms), from = 0, to = step;
+  if (k.jitter == TTB_BACKOFF_EQUAL) from = floor(step / 2);
+  if (k.jitter == TTB_BACKOFF_NONE) from = step;
+  if (k.jitter == TTB_BACKOFF_DECORRELATED) {
+    from = k.base_ms;
+    to = fmin(k.cap_ms, 3 * fmax((double)previous, k.base_ms));
+  }
+  int64_t ms = ttb_limiter_backoff_ms(&k, attempt, previous);
+  CHECK(c, (double)ms >= from && (double)ms <= to, "%" PRId64 " ms, not in %f..%f", ms, from, to);
+}
+
+int main(int argc, char **argv) {
+  check c = check_start(argc, argv);
+  check_property(&c, "a bulkhead grants exactly what is free, by importance, to its holder");
+  while (!c.wrong && c.step < c.limit) bulkhead_life(&c, 2000);
+  check_property(&c, "a rate is its bucket of tokens, and never outruns the exact one");
+  while (!c.wrong && c.step < c.limit) rate_life(&c, 2000);
+  check_property_slow(&c, "a retry budget is the list of its attempts", 5);
+  while (!c.wrong && c.step < c.limit) retry_life(&c, 2000);
+  check_property(&c, "tokens are a number between 0 and full");
+  while (!c.wrong && c.step < c.limit) tokens_life(&c, 2000);
+  check_property(&c, "the throttle's formula");
+  while (check_step(&c)) formula(&c);
+  check_property(&c, "a backoff stays within its bounds");
+  while (check_step(&c)) backoff(&c);
+  return check_end(&c);
+}
