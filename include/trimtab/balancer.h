@@ -54,6 +54,34 @@
  *    on ids and weights only: independent balancers agree. It should be 100
  *    times the number of endpoints. An ineligible endpoint's keys go on to the
  *    next entries of the table, and come back when it does. To table_size.
+ *  - **ring hash**: points on a circle where Envoy and gRPC put them (XXH64 of
+ *    id, '_', number, all in decimal). Its keys go on to the next point while an
+ *    endpoint is ineligible; when one comes or goes, few others move. table_size
+ *    is the least size of the ring, twice that the largest (Envoy's
+ *    minimum_ring_size and maximum_ring_size). To table_size.
+ *  - **jump**: Lamping and Veach 2014, over slots. No table; weights do not matter.
+ *    An endpoint that leaves or is marked gives up its own keys, one that comes
+ *    takes keys: nothing else moves, ever. Placement follows slots, so other
+ *    balancers agree only if they had the same history. Each ineligible or
+ *    empty slot among those ever used costs its share of the picks another
+ *    jump. To 1,048,576.
+ *  - **rendezvous**: the highest score of key and id wins, by weight (Thaler and
+ *    Ravishankar 1998; Resch 2015). Nothing else moves, ever, also when weights
+ *    change, and independent balancers agree; but all endpoints are looked at
+ *    in each pick. To 4,096.
+ *  - **weighted random**: each pick drawn by weight, by an alias table (Vose 1991);
+ *    needs no state between picks. To 1,048,576.
+ *  - **ketama**: points where libmemcached's weighted ketama puts them (MD5 of id,
+ *    '-', number), about 160 each; the low 32 bits of the hash count, and
+ *    ttb_ketama_hash makes the hash libmemcached makes. To 16,384.
+ *  - **nginx consistent**: points where nginx' `hash ... consistent` puts them
+ *    (CRC-32), 160 for each 1 of weight; the low 32 bits of the hash count, which
+ *    is CRC-32 of the key in nginx. Nothing else moves when endpoints come and go,
+ *    while 160 for each 1 of all weights fit into table_size. To 31,250.
+ *  - **first fit**: the first endpoint in the order of slots with fewer calls in
+ *    flight than its weight, so that the last can be switched off (HAProxy's
+ *    `first`, the weight being maxconn); if all are full, the least loaded for its
+ *    weight. To 4,096 endpoints; counts in flight.
  *
  * The first three keep their phase when endpoints come, go or change: nobody
  * starts again from the beginning, so short-lived and flapping endpoints get
@@ -130,6 +158,13 @@ typedef struct ttb_balancer {
 #define TTB_BALANCER_WEIGHTED_ROUND_ROBIN 3 /**< smooth, deviation below 1 */
 #define TTB_BALANCER_LEAST_CONNECTIONS 4    /**< the least loaded of all */
 #define TTB_BALANCER_MAGLEV 5               /**< by hash, consistent */
+#define TTB_BALANCER_RING_HASH 6            /**< by hash, consistent, as Envoy and gRPC */
+#define TTB_BALANCER_JUMP 7                 /**< by hash, consistent, by slot, no table */
+#define TTB_BALANCER_RENDEZVOUS 8           /**< by hash, consistent, all are looked at */
+#define TTB_BALANCER_WEIGHTED_RANDOM 9      /**< drawn by weight */
+#define TTB_BALANCER_KETAMA 10              /**< by hash, consistent, as libmemcached */
+#define TTB_BALANCER_NGINX_CONSISTENT 11    /**< by hash, consistent, as nginx */
+#define TTB_BALANCER_FIRST_FIT 12           /**< the first with room; weight = calls at a time */
 /** @} */
 
 /** @name Flags of a configuration
@@ -181,7 +216,11 @@ typedef struct ttb_balancer_config {
   uint32_t flags;       /**< TTB_BALANCER_TRACK, ...; default none */
   uint32_t table_size;  /**< weighted round robin: turns, 2 * capacity..2097152, default
                              16 * capacity, 4096 at least; maglev: entries, a prime >=
-                             capacity, to 5000011, default 65537; others: 0 */
+                             capacity, to 5000011, default 65537; ring hash: points at the
+                             least, capacity..5000011, default 160 * capacity, 1024 at least,
+                             5000011 at most; nginx consistent: points at the most, 160 *
+                             capacity..5000011, default 640 * capacity, 5000011 at most;
+                             others: 0 */
   uint32_t wrr_order;   /**< TTB_BALANCER_TIJDEMAN or _NGINX; default Tijdeman */
   uint32_t lease;       /**< turns a thread takes at once, 1..4096; default 64; 1 = exact order */
   uint32_t tickets;     /**< with CHECK_TICKETS: tickets a thread may have out, a power of two
@@ -224,7 +263,8 @@ typedef struct ttb_balancer_stats {
  * @param config     what to check
  * @param ret_detail filled in (TTB_OK or the fault); may be NULL
  * @return TTB_OK; TTB_ERR_MISUSE (NULL); TTB_ERR_RANGE (a field, or a
- *         table_size that is no prime or of no use to the algorithm);
+ *         table_size that is no prime, where it must be, or of no use to the
+ *         algorithm);
  *         TTB_ERR_NOSPACE (a table_size too small for the capacity);
  *         TTB_ERR_UNSUPPORTED (a field this library does not know)
  * @threads any @progress wait-free @alloc none @since 0.1
@@ -304,7 +344,8 @@ TTB_API void ttb_balancer_free(ttb_balancer *balancer);
  * @param shared     a handle to the balancer
  * @param token      the process, 1..TTB_MAX_TOKEN (see base.h)
  * @param ret_joined the thread's handle; end it with ttb_balancer_free
- * @return TTB_OK; TTB_ERR_MISUSE; TTB_ERR_RANGE (token); TTB_ERR_NOSPACE (all
+ * @return TTB_OK; TTB_ERR_MISUSE (also: both handles
+ *         the same); TTB_ERR_RANGE (token); TTB_ERR_NOSPACE (all
  *         rows taken: raise `threads`, or recover the dead)
  * @threads any @progress lock-free @alloc none @since 0.1
  */
@@ -432,7 +473,8 @@ TTB_API int32_t ttb_balancer_set_status_n(const ttb_balancer *balancer, const ui
 /**
  * @brief Picks an endpoint for one call.
  * @param joined the thread's handle
- * @param hash   the key's hash for maglev (ttb_hash makes one); others ignore it
+ * @param hash   the key's hash for the algorithms by hash (ttb_hash makes one); others
+ *               ignore it
  * @param now_ns the time, ns (for algorithms that look at it; none yet)
  * @return a ticket (0 or more): make the call, then report; TTB_NO_ENDPOINT
  *         (none is there, or none eligible); TTB_LIMIT (CHECK_TICKETS: too many
@@ -561,6 +603,61 @@ TTB_API int32_t ttb_balancer_inspect(const ttb_balancer *balancer, uint32_t slot
  */
 TTB_API int32_t ttb_balancer_statistics(const ttb_balancer *balancer,
                                         ttb_balancer_stats *ret_stats);
+
+/**
+ * @brief Which servers a client of many talks to, so that all together treat all
+ *        servers alike: finagle's deterministic aperture, weighted.
+ *
+ * Clients sit evenly on a circle that servers share by weight; this client takes
+ * the arc from its place on. All clients must use the same list in the same
+ * order (by id, say). Give the servers to a balancer with the shares as weights,
+ * scaled to 65535: those at the ends of the arc are met only in part.
+ * @param clients     how many clients there are, 1..1048576
+ * @param me          which of them this is, from 0
+ * @param servers     n_servers endpoints of equal struct_size; may be NULL if there
+ *                    are none
+ * @param n_servers   how many, 0..1048576
+ * @param least       servers (of mean weight) a client shall reach; 0: 12
+ * @param ret_indices n indices into servers, ascending; may be NULL if n is 0
+ * @param ret_shares  n shares of those, in 1 / (clients * sum of weights) of the
+ *                    circle; may be NULL
+ * @param n           how many have room
+ * @return how many servers this client talks to, which may be more than were
+ *         written; TTB_ERR_MISUSE; TTB_ERR_RANGE (clients, me, n_servers, an
+ *         endpoint)
+ * @threads any @progress wait-free @alloc none @since 0.1
+ */
+TTB_API int32_t ttb_balancer_aperture(uint32_t clients, uint32_t me, const ttb_endpoint *servers,
+                                      uint32_t n_servers, uint32_t least, uint32_t *ret_indices,
+                                      uint64_t *ret_shares, uint32_t n);
+
+/**
+ * @brief A random subset of servers, the same for the same seed: the n lowest of
+ *        XXH64(id as 8 bytes, little-endian; seed), after gRPC's gRFC A68.
+ *
+ * When a server leaves, only its place is taken by another.
+ * @param seed        the client's own, any
+ * @param servers     n_servers endpoints of equal struct_size; may be NULL if there
+ *                    are none
+ * @param n_servers   how many, 0..1048576
+ * @param ret_indices n indices into servers, lowest hash first; may be NULL if n is 0
+ * @param n           how many are wanted
+ * @return how many were written; TTB_ERR_MISUSE; TTB_ERR_RANGE (n_servers, an
+ *         endpoint)
+ * @threads any @progress wait-free @alloc none @since 0.1
+ */
+TTB_API int32_t ttb_balancer_subset(uint64_t seed, const ttb_endpoint *servers, uint32_t n_servers,
+                                    uint32_t *ret_indices, uint32_t n);
+
+/**
+ * @brief The hash libmemcached makes of a key for ketama: the first four bytes of
+ *        its MD5 (RFC 1321), little-endian.
+ * @param key n bytes; may be NULL if n is 0
+ * @param n   bytes
+ * @return 0..2^32-1; 0 if key is NULL and n is not 0
+ * @threads any @progress wait-free @alloc none @since 0.1
+ */
+TTB_API uint64_t ttb_ketama_hash(const void *key, uint64_t n);
 
 /**
  * @brief The structs of this header as the library sees them, for bindings.

@@ -115,7 +115,8 @@ typedef struct ttb__algorithm {
 const ttb__algorithm *ttb__balancer_algorithm(uint32_t number);
 
 extern const ttb__algorithm ttb__two_choices, ttb__round_robin, ttb__weighted_round_robin,
-    ttb__least_connections, ttb__maglev;
+    ttb__least_connections, ttb__maglev, ttb__ring_hash, ttb__jump_hash, ttb__rendezvous,
+    ttb__weighted_random, ttb__ketama, ttb__nginx_consistent, ttb__first_fit;
 
 /* ---- the handle ---- */
 
@@ -277,6 +278,14 @@ static inline uint32_t ttb__roster_weight(const ttb__roster *r, uint32_t i) {
   const ttb__endpoint *e = ttb__endpoint_at(r->b, ttb__roster_slot(r, i));
   uint32_t weight = ttb__word_weight(ttb__load_rlx(&e->word));
   return weight ? weight : 1;
+}
+
+/* |a - b| / b in ppm: how far a share is off what it should be. */
+static inline uint32_t ttb__error_ppm(uint64_t a, uint64_t b) {
+  uint64_t diff = a > b ? a - b : b - a;
+  if (b == 0) return 0;
+  uint64_t ppm = diff < UINT64_MAX / 1000000 ? diff * 1000000 / b : diff / (b / 1000000 + 1);
+  return ppm < INT32_MAX ? (uint32_t)ppm : INT32_MAX;
 }
 
 /* The table of those who look at endpoints only: the roster as it is. */

@@ -68,13 +68,6 @@ static uint32_t gcd(uint32_t a, uint32_t b) {
   return a;
 }
 
-/* |a - b| / b in ppm. */
-static uint32_t error_ppm(uint64_t a, uint64_t b) {
-  uint64_t diff = a > b ? a - b : b - a;
-  uint64_t ppm = diff < UINT64_MAX / 1000000 ? diff * 1000000 / b : diff / (b / 1000000 + 1);
-  return ppm < INT32_MAX ? (uint32_t)ppm : INT32_MAX;
-}
-
 /* Fills share and period (I1); returns the largest error. */
 static uint32_t divide(plan *p, const ttb__roster *r, uint32_t turns) {
   uint64_t sum = 0, period = 0;
@@ -95,7 +88,7 @@ static uint32_t divide(plan *p, const ttb__roster *r, uint32_t turns) {
   }
   p->period = period < turns ? (uint32_t)period : turns;
   for (uint32_t i = 0; i < p->n && !fits; i++) {
-    uint32_t e = error_ppm(p->share[i] * sum, (uint64_t)ttb__roster_weight(r, i) * p->period);
+    uint32_t e = ttb__error_ppm(p->share[i] * sum, (uint64_t)ttb__roster_weight(r, i) * p->period);
     if (e > worst) worst = e;
   }
   return worst;

@@ -162,6 +162,18 @@ int main(int argc, char **argv) {
               make(TTB_BALANCER_TWO_CHOICES, n, 14));
     bench_one(&b, name("maglev acquire, hash given", n), BENCH_ADD, acquire,
               make(TTB_BALANCER_MAGLEV, n, 1));
+    bench_one(&b, name("ring hash acquire, hash given", n), BENCH_ADD, acquire,
+              make(TTB_BALANCER_RING_HASH, n, 1));
+    bench_one(&b, name("jump acquire, hash given", n), BENCH_ADD, acquire,
+              make(TTB_BALANCER_JUMP, n, 1));
+    bench_one(&b, name("weighted random acquire", n), BENCH_ADD, acquire,
+              make(TTB_BALANCER_WEIGHTED_RANDOM, n, 1));
+    if (n <= 1000) {
+      bench_one(&b, name("ketama acquire, hash given", n), BENCH_ADD, acquire,
+                make(TTB_BALANCER_KETAMA, n, 1));
+      bench_one(&b, name("rendezvous acquire, hash given", n), BENCH_ADD, acquire,
+                make(TTB_BALANCER_RENDEZVOUS, n, 1));
+    }
     if (n <= 1000)
       bench_one(&b, name("least connections acquire+report", n), BENCH_ADD, acquire_report,
                 make(TTB_BALANCER_LEAST_CONNECTIONS, n, 2));

@@ -40,6 +40,7 @@ static ttb_balancer_config config_of(uint32_t algorithm, uint32_t flags) {
   c.capacity = 8;
   c.threads = 16;
   if (algorithm == TTB_BALANCER_WEIGHTED_ROUND_ROBIN) c.table_size = 32;
+  if (algorithm == TTB_BALANCER_RING_HASH) c.table_size = 16;
   return c;
 }
 
@@ -123,7 +124,7 @@ static bool whole(ttb_balancer *mine, uint64_t in_flight, bool rounds) {
   int64_t held[120];
   uint32_t n_held = 0, wanted = rounds ? 3 * turns : 60;
   while (n_held < wanted && n_held < 120) {
-    int64_t t = ttb_balancer_acquire(mine, 0, 0);
+    int64_t t = ttb_balancer_acquire(mine, (n_held + 1) * UINT64_C(0x9e3779b97f4a7c15), 0);
     if (t < 0) break;
     picked |= 1u << ttb_ticket_slot(t);
     held[n_held++] = t;
@@ -221,17 +222,22 @@ static void every_instruction(void) {
       {TTB_BALANCER_TWO_CHOICES, TTB_BALANCER_CHECK_TICKETS},
       {TTB_BALANCER_TWO_CHOICES, TTB_BALANCER_MOVING_TICKETS},
       {TTB_BALANCER_WEIGHTED_ROUND_ROBIN, TTB_BALANCER_TRACK},
+      {TTB_BALANCER_RING_HASH, TTB_BALANCER_TRACK},
+      {TTB_BALANCER_JUMP, TTB_BALANCER_TRACK},
+      {TTB_BALANCER_WEIGHTED_RANDOM, TTB_BALANCER_TRACK},
   };
-  for (int k = 0; k < 4; k++)
+  for (int k = 0; k < 7; k++)
     for (int what = 0; what < CALLS; what++) {
-      if (what != PICK && k != 0 && k != 3) continue;
+      if (what != PICK && k != 0 && k != 3 && (k != 4 || what == WEIGHT)) continue;
       stepped x = {.algorithm = kinds[k].algorithm, .flags = kinds[k].flags, .what = what};
       ttb_balancer_config c = config_of(x.algorithm, x.flags);
       bool rounds = x.algorithm == TTB_BALANCER_WEIGHTED_ROUND_ROBIN;
       singlestep s = {.size = (uint64_t)ttb_balancer_size(&c), .ctx = &x, .prepare = prepare,
                       .enter = enter, .call = call, .recover = recover_child,
                       .check = check_after, .max = 100000,
-                      .stride = what == PICK ? 1 : what == MARK ? 3 : rounds ? 41 : 13};
+                      .stride = what == PICK ? 1 : what == MARK ? 3 : 13};
+      if (s.stride == 13 && rounds) s.stride = 41;
+      if (s.stride == 13 && k == 4) s.stride = 101;
       int result = singlestep_run(&s);
       if (result == SINGLESTEP_UNSUPPORTED) {
         printf("single steps: not possible here\n");

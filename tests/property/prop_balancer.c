@@ -32,7 +32,8 @@ typedef struct model {
 
 static bool tracked(const model *m) {
   return m->algorithm == TTB_BALANCER_TWO_CHOICES ||
-         m->algorithm == TTB_BALANCER_LEAST_CONNECTIONS || (m->flags & TTB_BALANCER_TRACK);
+         m->algorithm == TTB_BALANCER_LEAST_CONNECTIONS ||
+         m->algorithm == TTB_BALANCER_FIRST_FIT || (m->flags & TTB_BALANCER_TRACK);
 }
 
 static void end(model *m) {
@@ -43,7 +44,7 @@ static void end(model *m) {
 static void begin(check *c, model *m) {
   memset(m, 0, sizeof *m);
   ttb_balancer_config config = TTB_CONFIG(ttb_balancer_config);
-  config.algorithm = m->algorithm = (uint32_t)check_between(c, 1, 5);
+  config.algorithm = m->algorithm = (uint32_t)check_between(c, 1, TTB_BALANCER_FIRST_FIT);
   config.capacity = CAPACITY;
   config.threads = check_chance(c, 1, 2) ? THREADS : 30;
   config.flags = m->flags = (uint32_t)check_below(c, 8);
@@ -52,6 +53,7 @@ static void begin(check *c, model *m) {
   config.seed = check_rand(c);
   if (m->algorithm == TTB_BALANCER_MAGLEV) config.table_size = 101;
   if (m->algorithm == TTB_BALANCER_WEIGHTED_ROUND_ROBIN) config.table_size = 64;
+  if (m->algorithm == TTB_BALANCER_RING_HASH) config.table_size = CAPACITY + 50;
   m->last = -1;
   CHECK(c, ttb_balancer_new(&m->shared, &config, NULL) == TTB_OK, "new");
   for (int i = 0; i < THREADS; i++)
@@ -191,6 +193,12 @@ static void do_acquire(check *c, model *m, uint32_t thread) {
                 (uint64_t)m->in_flight[s] * m->slot[k].weight <=
                     (uint64_t)m->in_flight[k] * m->slot[s].weight,
             "slot %d has more in flight than %d", s, k);
+  if (m->algorithm == TTB_BALANCER_FIRST_FIT) {
+    int first = -1;
+    for (int k = CAPACITY - 1; k >= 0; k--)
+      if (eligible(m, k) && !listed(x, n, k) && m->in_flight[k] < m->slot[k].weight) first = k;
+    CHECK(c, first < 0 || s == first, "slot %d was taken, %d is the first with room", s, first);
+  }
   if (tracked(m)) m->in_flight[s]++;
   m->out[m->outs++] = (ticket){t, (uint32_t)s, thread};
 }
@@ -387,10 +395,164 @@ static void permutations(check *c) {
   }
 }
 
+/* ---- consistent hashes ---- */
+
+/* Another endpoint set, another key: who has it by the algorithm's rule, said as
+ * slowly as it can be. */
+typedef struct hashed {
+  ttb_balancer shared, mine;
+  uint32_t algorithm;
+  uint64_t id[CAPACITY]; /* by slot; 0: nobody, or it may not be picked */
+  uint64_t everybody[CAPACITY];
+  uint32_t weight[CAPACITY];
+} hashed;
+
+static uint32_t crc(uint32_t crc32, const void *bytes, size_t n) {
+  const unsigned char *p = bytes;
+  crc32 = ~crc32;
+  for (size_t i = 0; i < n; i++) {
+    crc32 ^= p[i];
+    for (int k = 0; k < 8; k++) crc32 = crc32 >> 1 ^ (crc32 & 1 ? 0xedb88320 : 0);
+  }
+  return ~crc32;
+}
+
+/* The nearest point so far at or after a key's position. */
+typedef struct nearest {
+  uint64_t distance, rank;
+  int slot;
+} nearest;
+
+static void nearer(nearest *best, uint64_t distance, uint64_t rank, int slot) {
+  if (best->slot >= 0 && (distance > best->distance ||
+                          (distance == best->distance && rank >= best->rank)))
+    return;
+  *best = (nearest){distance, rank, slot};
+}
+
+static int by_nginx(const hashed *h, uint32_t key) {
+  nearest best = {0, 0, -1};
+  for (int s = 0; s < CAPACITY; s++) {
+    char text[32];
+    uint32_t point = 0;
+    if (!h->id[s]) continue;
+    int n = snprintf(text, sizeof text, "%" PRIu64, h->id[s]) + 1;
+    for (uint32_t i = 0; i < 160 * h->weight[s]; i++) {
+      unsigned char le[4] = {(unsigned char)point, (unsigned char)(point >> 8),
+                             (unsigned char)(point >> 16), (unsigned char)(point >> 24)};
+      point = crc(crc(0, text, (size_t)n), le, 4);
+      nearer(&best, point - key, h->id[s], s);
+    }
+  }
+  return best.slot;
+}
+
+/* Envoy's loop, with its sums as fractions of whole numbers. The points of those
+ * who may not be picked count for the scale and are not there for keys. */
+static int by_ring(const hashed *h, uint64_t key, uint64_t min) {
+  nearest best = {0, 0, -1};
+  uint64_t sum = 0, least = UINT64_MAX, target = 0, current = 0, before = 0;
+  for (int s = 0; s < CAPACITY; s++) {
+    if (!h->everybody[s]) continue;
+    sum += h->weight[s];
+    if (h->weight[s] < least) least = h->weight[s];
+  }
+  if (sum == 0) return -1;
+  uint64_t whole = (least * min + sum - 1) / sum; /* scale = whole * sum / least */
+  for (;;) { /* by ascending id */
+    int next = -1;
+    for (int s = 0; s < CAPACITY; s++)
+      if (h->everybody[s] > before && (next < 0 || h->everybody[s] < h->everybody[next])) next = s;
+    if (next < 0) break;
+    before = h->everybody[next];
+    target += whole * h->weight[next];
+    for (uint64_t i = 0; current * least < target; i++, current++) {
+      char text[48];
+      int n = snprintf(text, sizeof text, "%" PRIu64 "_%" PRIu64, before, i);
+      if (h->id[next]) nearer(&best, ttb_hash(text, (uint64_t)n, 0) - key, before, next);
+    }
+  }
+  return best.slot;
+}
+
+static int expected_home(const hashed *h, uint64_t key) {
+  if (h->algorithm == TTB_BALANCER_NGINX_CONSISTENT) return by_nginx(h, (uint32_t)key);
+  if (h->algorithm == TTB_BALANCER_RING_HASH) return by_ring(h, key, 1024);
+  return -1;
+}
+
+/* Does what it says to one endpoint; returns its slot, -1 if nothing changed. */
+static int disturb(check *c, hashed *h, bool *comes) {
+  int s = (int)check_below(c, CAPACITY);
+  *comes = false;
+  if (!h->everybody[s]) {
+    ttb_endpoint e = TTB_CONFIG(ttb_endpoint);
+    e.id = (uint64_t)check_between(c, 1, INT64_MAX);
+    e.weight = (uint32_t)check_between(c, 1, 3);
+    s = ttb_balancer_add(&h->mine, &e);
+    if (s < 0) return -1;
+    h->id[s] = h->everybody[s] = e.id;
+    h->weight[s] = e.weight;
+    *comes = true;
+  } else if (!h->id[s]) {
+    ttb_balancer_mark(&h->shared, (uint32_t)s, TTB_CAUSE_PROBE, 0);
+    h->id[s] = h->everybody[s];
+    *comes = true;
+  } else if (check_chance(c, 1, 2)) {
+    ttb_balancer_mark(&h->shared, (uint32_t)s, TTB_CAUSE_PROBE, 1);
+    h->id[s] = 0;
+  } else {
+    ttb_balancer_remove(&h->mine, h->id[s]);
+    h->id[s] = h->everybody[s] = 0;
+  }
+  return s;
+}
+
+static void homes(check *c) {
+  static const uint32_t algorithms[] = {TTB_BALANCER_RING_HASH, TTB_BALANCER_JUMP,
+                                        TTB_BALANCER_RENDEZVOUS, TTB_BALANCER_NGINX_CONSISTENT};
+  enum { KEYS = 12 };
+  check_property_slow(c, "keys move only to who comes and from who leaves; homes are by the rule",
+                      400);
+  while (check_step(c)) {
+    hashed h = {.algorithm = algorithms[check_below(c, 4)]};
+    ttb_balancer_config config = TTB_CONFIG(ttb_balancer_config);
+    config.algorithm = h.algorithm;
+    config.capacity = CAPACITY;
+    if (h.algorithm == TTB_BALANCER_RING_HASH) config.table_size = 1024;
+    bool exact = h.algorithm != TTB_BALANCER_RING_HASH;
+    CHECK(c, ttb_balancer_new(&h.shared, &config, NULL) == TTB_OK &&
+                 ttb_balancer_join(&h.shared, 1, &h.mine) == TTB_OK, "set up");
+    uint64_t key[KEYS];
+    int home[KEYS];
+    for (int k = 0; k < KEYS; k++) key[k] = check_rand(c), home[k] = -1;
+    for (int round = 0; round < 30 && !c->wrong; round++) {
+      bool comes, ruled = check_chance(c, 1, 10);
+      int s = disturb(c, &h, &comes);
+      for (int k = 0; k < KEYS; k++) {
+        int64_t t = ttb_balancer_acquire(&h.mine, key[k], 0);
+        int now = t < 0 ? -1 : ttb_ticket_slot(t);
+        bool may = now == home[k] || (comes ? now == s : home[k] == s);
+        CHECK(c, !exact || may, "algorithm %u, key %" PRIu64 ": slot %d, was %d; %d %s",
+              h.algorithm, key[k], now, home[k], s, comes ? "came" : "left");
+        if (ruled && h.algorithm != TTB_BALANCER_JUMP && h.algorithm != TTB_BALANCER_RENDEZVOUS) {
+          int expected = expected_home(&h, key[k]);
+          CHECK(c, now == expected, "algorithm %u, key %" PRIu64 ": slot %d, not %d", h.algorithm,
+                key[k], now, expected);
+        }
+        home[k] = now;
+      }
+    }
+    ttb_balancer_free(&h.mine);
+    ttb_balancer_free(&h.shared);
+  }
+}
+
 int main(int argc, char **argv) {
   check c = check_start(argc, argv);
   against_a_list(&c);
   orders(&c);
   permutations(&c);
+  homes(&c);
   return check_end(&c);
 }

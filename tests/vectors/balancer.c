@@ -10,7 +10,10 @@
 
 #include <trimtab/balancer.h>
 
+#include "../../lib/balancer/jump.h"
+#include "../../lib/balancer/ketama.h"
 #include "../../lib/balancer/maglev.h"
+#include "../../lib/balancer/ring_hash.h"
 
 static unsigned passed, failed, not_offered;
 
@@ -21,6 +24,7 @@ static const struct {
     {"wrr_sequences", "envoy_edf", "another order of the same shares, up to 4 turns off"},
     {"wrr_sequences", "grpc_go_stride", "another order of the same shares, up to 2 turns off"},
     {"wrr_sequences", "haproxy_rr", "another order of the same shares"},
+    {"grpc_random_subsetting", "expected_order", "the text grpc-go hashes is not known"},
     {"wrr_sequences", "haproxy_srr", "another order of the same shares"},
 };
 
@@ -188,6 +192,282 @@ static void envoy_maglev(const char *set, const json_t *root) {
   if (retry) envoy_retry(set, root, retry);
 }
 
+/* ---- jump_hash ---- */
+
+/* Large integers are strings. */
+static uint64_t integer(const json_t *x) {
+  return json_is_string(x) ? strtoull(json_string_value(x), NULL, 10)
+                           : (uint64_t)json_integer_value(x);
+}
+
+static void jump_hash(const char *set, const json_t *root) {
+  static const char *const lists[] = {"points", "more"};
+  const json_t *golden = json_object_get(root, "golden100"), *c;
+  const json_t *keys = json_object_get(golden, "keys_0_to_19");
+  uint64_t n = integer(json_object_get(golden, "buckets"));
+  char name[96];
+  size_t i;
+  json_array_foreach((json_t *)(uintptr_t)keys, i, c) {
+    snprintf(name, sizeof name, "golden100, key %u", (unsigned)i);
+    count(set, name, n > 0 && ttb__jump(i, (uint32_t)n) == integer(c));
+  }
+  for (size_t k = 0; k < 2; k++)
+    json_array_foreach((json_t *)(uintptr_t)json_object_get(root, lists[k]), i, c) {
+      uint64_t key = integer(json_object_get(c, "key"));
+      uint64_t buckets = integer(json_object_get(c, "buckets"));
+      snprintf(name, sizeof name, "key %llu of %u", (unsigned long long)key, (unsigned)buckets);
+      count(set, name, buckets > 0 && json_object_get(c, "bucket") &&
+                           ttb__jump(key, (uint32_t)buckets) ==
+                               integer(json_object_get(c, "bucket")));
+    }
+}
+
+/* ---- circles ---- */
+
+static ttb__circle circle_of(uint32_t room) {
+  ttb__circle c = {.entry = calloc(room, TTB__CIRCLE_WORDS * sizeof(ttb__a32)), .room = room};
+  return c;
+}
+
+/* MurmurHash64A (A. Appleby), little-endian: Envoy's MURMUR_HASH_2 is this with
+ * the seed of GNU libstdc++'s std::hash. */
+static uint64_t murmur(const void *key, uint64_t n, uint64_t seed) {
+  const uint64_t m = UINT64_C(0xc6a4a7935bd1e995);
+  const unsigned char *p = key;
+  uint64_t h = seed ^ n * m, left = n;
+  for (; left >= 8; left -= 8, p += 8) {
+    uint64_t k = 0;
+    for (int i = 7; i >= 0; i--) k = k << 8 | p[i];
+    k *= m;
+    h = (h ^ (k ^ k >> 47) * m) * m;
+  }
+  if (left > 0) {
+    uint64_t k = 0;
+    while (left-- > 0) k = k << 8 | p[left];
+    h = (h ^ k) * m;
+  }
+  h = (h ^ h >> 47) * m;
+  return h ^ h >> 47;
+}
+
+/* Envoy's ring of hosts by their keys, numbered as listed. */
+static ttb__circle envoy_ring(const json_t *c) {
+  const json_t *hosts = json_object_get(c, "hosts"), *weights = json_object_get(c, "weights");
+  const json_t *max_size = json_object_get(c, "max_ring_size"), *min_size;
+  const char *hash = json_string_value(json_object_get(c, "hash"));
+  bool is_murmur = hash && !strncmp(hash, "Murmur", 6);
+  uint64_t sum = 0, least = UINT32_MAX, before = 0;
+  uint64_t max = max_size ? integer(max_size) : 8388608, min = 1024;
+  if ((min_size = json_object_get(c, "min_ring_size")) != NULL) min = integer(min_size);
+  for (size_t i = 0; i < json_array_size(hosts); i++) {
+    uint64_t weight = weights ? number(weights, i) : 1;
+    sum += weight;
+    if (weight < least) least = weight;
+  }
+  ttb__circle ring = {0};
+  if (sum == 0 || least == 0) return ring;
+  ttb__ring_scale scale = ttb__ring_scale_of(sum, least, min, max);
+  ring = circle_of((uint32_t)ttb__ring_up_to(scale, sum));
+  for (size_t i = 0; i < json_array_size(hosts) && ring.entry; i++) {
+    char text[256];
+    const char *key = json_string_value(json_array_get(hosts, i));
+    uint64_t so_far = ttb__ring_up_to(scale, before);
+    before += weights ? number(weights, i) : 1;
+    int n = snprintf(text, sizeof text - 11, "%s", key ? key : "");
+    ttb__ring_place(&ring, text, (uint32_t)n, (uint32_t)i, ttb__ring_up_to(scale, before) - so_far,
+                    is_murmur ? murmur : ttb_hash, is_murmur ? 0xc70f6907 : 0);
+  }
+  ttb__circle_sort(&ring);
+  return ring;
+}
+
+static bool same_ring(const ttb__circle *ring, const json_t *expected) {
+  bool ok = json_array_size(expected) == ring->n && ring->n > 0;
+  for (uint32_t i = 0; i < ring->n && ok; i++) {
+    const json_t *point = json_array_get(expected, i);
+    uint64_t position = integer(json_object_get(point, "position"));
+    ok = ttb__circle_slot(ring->entry, i) == integer(json_object_get(point, "host")) &&
+         ttb__circle_find(ring->entry, ring->n, position) == i &&
+         ttb__circle_find(ring->entry, ring->n, position - 1) == i &&
+         ttb__circle_find(ring->entry, ring->n, position + 1) == (i + 1) % ring->n;
+  }
+  return ok;
+}
+
+/* Attempt a takes the a-th point behind the first. */
+static bool ring_pick(const ttb__circle *ring, uint64_t hash, uint64_t attempt, uint64_t host) {
+  if (ring->n == 0) return false;
+  uint64_t at = ttb__circle_find(ring->entry, ring->n, hash) + attempt;
+  return ttb__circle_slot(ring->entry, (uint32_t)(at % ring->n)) == host;
+}
+
+static void ring_retry(const char *set, const ttb__circle *ring, const json_t *retry) {
+  static const char *const attempts[] = {"attempt0", "attempt1", "exhausted_after_2_retries"};
+  uint64_t hash = integer(json_object_get(retry, "hash"));
+  for (uint64_t a = 0; a < 3; a++) {
+    const json_t *host = json_object_get(retry, attempts[a]);
+    if (host) count(set, attempts[a], ring_pick(ring, hash, a, integer(host)));
+  }
+}
+
+static void envoy_ring_hash(const char *set, const json_t *root) {
+  const json_t *cases = json_object_get(root, "cases"), *c, *pick;
+  const json_t *retry = json_object_get(root, "retry");
+  const char *retried = json_string_value(json_object_get(retry, "case"));
+  size_t i, k;
+  json_array_foreach((json_t *)(uintptr_t)cases, i, c) {
+    const char *name = json_string_value(json_object_get(c, "name"));
+    const json_t *size = json_object_get(c, "expected_ring_size"), *list;
+    char text[96];
+    ttb__circle ring = envoy_ring(c);
+    if (!name) name = "?";
+    if (size) count(set, name, ring.n == integer(size));
+    if ((list = json_object_get(c, "ring")) != NULL) count(set, name, same_ring(&ring, list));
+    json_array_foreach((json_t *)(uintptr_t)json_object_get(c, "picks"), k, pick) {
+      uint64_t hash = integer(json_object_get(pick, "hash"));
+      snprintf(text, sizeof text, "%s, hash %llu", name, (unsigned long long)hash);
+      count(set, text, json_object_get(pick, "host") &&
+                           ring_pick(&ring, hash, integer(json_object_get(pick, "attempt")),
+                                     integer(json_object_get(pick, "host"))));
+    }
+    if (retried && !strcmp(retried, name)) ring_retry(set, &ring, retry);
+    if (json_object_get(c, "retry")) ring_retry(set, &ring, json_object_get(c, "retry"));
+    free(ring.entry);
+  }
+}
+
+/* The name a server's texts begin with: "{h}" or the form given, up to "-{j}". */
+static uint32_t server_name(char *text, size_t size, const char *form, const char *host,
+                            uint64_t port) {
+  int n = 0;
+  if (!form && port != 11211)
+    return (uint32_t)snprintf(text, size, "%s:%u", host, (unsigned)port);
+  for (const char *p = form ? form : "{h}"; *p && strcmp(p, "-{j}") && n < (int)size - 1; p++) {
+    if (strncmp(p, "{h}", 3)) text[n++] = *p;
+    else n += snprintf(text + n, size - (size_t)n, "%s", host), p += 2;
+  }
+  return (uint32_t)n;
+}
+
+static void one_ketama(const char *set, const char *part, const json_t *c) {
+  const json_t *servers = json_object_get(c, "servers"), *weights = json_object_get(c, "weights");
+  const json_t *texts = json_object_get(c, "texts_per_server"), *pick;
+  const json_t *wrap = json_object_get(c, "wraparound");
+  const char *form = json_string_value(json_object_get(c, "point_text"));
+  uint32_t n = (uint32_t)json_array_size(servers);
+  uint64_t sum = 0;
+  char text[256];
+  size_t i;
+  for (i = 0; i < n; i++) sum += weights ? number(weights, i) : 1;
+  ttb__circle circle = circle_of(164 * n);
+  for (uint32_t k = 0; k < n && circle.entry; k++) {
+    uint32_t each = texts ? (uint32_t)integer(texts)
+                          : ttb__ketama_texts(weights ? (uint32_t)number(weights, k) : 1, sum, n);
+    uint32_t length = server_name(text, sizeof text - 11, form,
+                                  json_string_value(json_array_get(servers, k)),
+                                  integer(json_object_get(c, "port")));
+    ttb__ketama_place(&circle, text, length, k, k, each, texts ? 1 : 4);
+  }
+  ttb__circle_sort(&circle);
+  if (wrap) {
+    const char *key = json_string_value(json_object_get(wrap, "key"));
+    const char *word = json_string_value(json_object_get(wrap, "md5_first_u32_le"));
+    count(set, "wraparound", key && word &&
+                                 ttb_ketama_hash(key, strlen(key)) == strtoull(word, NULL, 16));
+  }
+  json_array_foreach((json_t *)(uintptr_t)json_object_get(c, "picks"), i, pick) {
+    const char *key = json_string_value(json_object_get(pick, "key"));
+    uint64_t position = ttb__position32((uint32_t)ttb_ketama_hash(key, key ? strlen(key) : 1), 0);
+    snprintf(text, sizeof text, "%s, %.60s", part, key ? key : "?");
+    count(set, text, key && circle.n > 0 &&
+                         ttb__circle_slot(circle.entry,
+                                          ttb__circle_find(circle.entry, circle.n, position)) ==
+                             integer(json_object_get(pick, "server")));
+  }
+  free(circle.entry);
+}
+
+static void ketama_libmemcached(const char *set, const json_t *root) {
+  const json_t *c;
+  const char *part;
+  json_object_foreach((json_t *)(uintptr_t)root, part, c)
+    if (json_is_object(c) && json_object_get(c, "servers")) one_ketama(set, part, c);
+}
+
+/* ---- finagle_aperture ---- */
+
+/* The arc of client `me`: how many servers, and its width; -1 if refused. Shares
+ * of the circle that are no integers are taken in 1 / 60000. */
+static int32_t arc(uint32_t clients, uint32_t me, uint32_t n, uint32_t least, const json_t *weights,
+                   uint32_t *index, double *share) {
+  ttb_endpoint list[1024];
+  uint64_t shares[1024], sum = 0;
+  double largest = 0;
+  if (n > 1024) return -1;
+  for (uint32_t i = 0; weights && i < n; i++) {
+    double w = json_number_value(json_array_get(weights, i));
+    if (w > largest) largest = w;
+  }
+  for (uint32_t i = 0; i < n; i++) {
+    double w = weights ? json_number_value(json_array_get(weights, i)) / largest * 60000 : 1;
+    list[i] = (ttb_endpoint){sizeof *list, (uint32_t)(w + 0.5), i + 1};
+    sum += list[i].weight ? list[i].weight : 1;
+  }
+  int32_t count = ttb_balancer_aperture(clients, me, list, n, least, index, shares, 1024);
+  for (int32_t i = 0; i < count; i++) share[i] = (double)shares[i] / (double)(clients * sum);
+  return count;
+}
+
+static bool close_to(double a, double b) { return a - b < 1e-4 && b - a < 1e-4; }
+
+static double sum_of(const double *x, int32_t n) {
+  double sum = 0;
+  for (int32_t i = 0; i < n; i++) sum += x[i];
+  return sum;
+}
+
+static void finagle_aperture(const char *set, const json_t *root) {
+  const json_t *c, *weights = NULL, *norm = json_object_get(root, "normalize");
+  uint32_t index[1024];
+  uint32_t least = (uint32_t)integer(json_object_get(root, "min_deterministic_aperture"));
+  double share[1024];
+  char name[96];
+  size_t i;
+  json_array_foreach((json_t *)(uintptr_t)json_object_get(root, "cases"), i, c) {
+    const json_t *coord = json_object_get(c, "coord"), *in = json_object_get(c, "included");
+    bool same = json_is_true(json_object_get(c, "same_weights"));
+    if (!same) weights = json_object_get(c, "weights");
+    int32_t n = arc((uint32_t)number(coord, 1), (uint32_t)number(coord, 0),
+                    (uint32_t)integer(json_object_get(c, "remote")), least, weights, index, share);
+    bool ok = n >= 0 && (size_t)n == json_array_size(in) &&
+              close_to(sum_of(share, n), json_number_value(json_object_get(c, "sum")));
+    for (int32_t k = 0; ok && k < n; k++) ok = index[k] == number(in, (size_t)k);
+    snprintf(name, sizeof name, "case %u", (unsigned)i);
+    count(set, name, ok);
+  }
+  json_array_foreach((json_t *)(uintptr_t)json_object_get(root, "widths"), i, c) {
+    uint32_t clients = (uint32_t)integer(json_object_get(c, "clients"));
+    int32_t n = arc(clients, clients / 2, (uint32_t)integer(json_object_get(c, "servers")),
+                    (uint32_t)integer(json_object_get(c, "logical")), NULL, index, share);
+    snprintf(name, sizeof name, "width %u", (unsigned)i);
+    count(set, name, n > 0 && close_to(sum_of(share, n),
+                                       json_number_value(json_object_get(c, "width"))));
+  }
+  if (norm) {
+    const json_t *out = json_object_get(norm, "out");
+    uint32_t wanted = (uint32_t)json_array_size(out);
+    int32_t n = arc(1, 0, wanted, least, json_object_get(norm, "in"), index, share);
+    bool ok = n > 0 && (uint32_t)n == wanted;
+    for (int32_t k = 0; ok && k < n; k++)
+      ok = close_to(share[k], json_number_value(json_array_get(out, (size_t)k)));
+    count(set, "normalize", ok);
+  }
+}
+
+static void grpc_random_subsetting(const char *set, const json_t *root) {
+  if (is_left_out(set, "expected_order") && json_object_get(root, "expected_order")) not_offered++;
+}
+
 /* ---- files ---- */
 
 static const struct {
@@ -197,6 +477,11 @@ static const struct {
     {"wrr_sequences", wrr_sequences},
     {"maglev_paper_example", maglev_paper_example},
     {"envoy_maglev", envoy_maglev},
+    {"jump_hash", jump_hash},
+    {"envoy_ring_hash", envoy_ring_hash},
+    {"ketama_libmemcached", ketama_libmemcached},
+    {"finagle_aperture", finagle_aperture},
+    {"grpc_random_subsetting", grpc_random_subsetting},
 };
 
 static void run_file(const char *path) {

@@ -44,6 +44,13 @@ class Algorithm(enum.IntEnum):
     WEIGHTED_ROUND_ROBIN = 3
     LEAST_CONNECTIONS = 4
     MAGLEV = 5
+    RING_HASH = 6
+    JUMP = 7
+    RENDEZVOUS = 8
+    WEIGHTED_RANDOM = 9
+    KETAMA = 10
+    NGINX_CONSISTENT = 11
+    FIRST_FIT = 12
 
 
 class BalancerFlag(enum.IntFlag):

@@ -40,8 +40,8 @@ class Picker(Object):
 
     def acquire(self, hash: int = 0) -> int:
         """A ticket (0 or more; `slot_of(ticket)` is the endpoint), or a negative
-        outcome: errors.NO_ENDPOINT, errors.LIMIT. `hash` is the key's for maglev
-        (`key_hash` makes one)."""
+        outcome: errors.NO_ENDPOINT, errors.LIMIT. `hash` is the key's, for the
+        algorithms by hash (`key_hash` makes one)."""
         ticket: int = self._verbs.acquire(self._handle, hash, self.clock())
         if -100 < ticket < 0:
             self._fail(ticket)

@@ -79,4 +79,84 @@ static inline ttb_balancer_info info_of(const ttb_balancer *b, uint32_t slot) {
   return i;
 }
 
+/* The slot of key number i, which is mixed first; counted as ended. */
+static inline int32_t home(pair *p, uint64_t i) {
+  uint64_t z = (i + 1) * UINT64_C(0x9e3779b97f4a7c15);
+  z = (z ^ z >> 30) * UINT64_C(0xbf58476d1ce4e5b9);
+  int64_t t = ttb_balancer_acquire(&p->mine, z ^ z >> 27, 0);
+  assert_true(t >= 0);
+  assert_int_equal(report(p, t), TTB_OK);
+  return ttb_ticket_slot(t);
+}
+
+/* What a consistent hash promises, of 100 endpoints. Marked, one gives up its
+ * keys to many others, and gets them back; nobody else's move. Removed, the same
+ * (`strays` others of 10,000 may move too), and who comes next only takes. */
+static inline void keeps_keys(uint32_t algorithm, uint32_t strays) {
+  enum { KEYS = 10000 };
+  static int32_t before[KEYS], after[KEYS];
+  pair p = make(config_of(algorithm, 100));
+  uint32_t heirs[100] = {0}, distinct = 0, moved = 0, taken = 0;
+  fill(&p, 100, NULL);
+  for (uint64_t i = 0; i < KEYS; i++) heirs[before[i] = home(&p, i)]++;
+  for (int i = 0; i < 100; i++) assert_in_range(heirs[i], 30, 250);
+
+  memset(heirs, 0, sizeof heirs);
+  ttb_balancer_mark(&p.shared, 42, TTB_CAUSE_PROBE, 1);
+  for (uint64_t i = 0; i < KEYS; i++) {
+    int32_t now = home(&p, i);
+    if (before[i] == 42) heirs[now]++;
+    else assert_int_equal(now, before[i]);
+  }
+  for (int i = 0; i < 100; i++) distinct += heirs[i] > 0;
+  assert_int_equal(heirs[42], 0);
+  assert_true(distinct > 25);
+  ttb_balancer_mark(&p.shared, 42, TTB_CAUSE_PROBE, 0);
+  for (uint64_t i = 0; i < KEYS; i++) assert_int_equal(home(&p, i), before[i]);
+
+  assert_int_equal(ttb_balancer_remove(&p.mine, 43), TTB_OK);
+  for (uint64_t i = 0; i < KEYS; i++) {
+    after[i] = home(&p, i);
+    assert_int_not_equal(after[i], 42);
+    moved += before[i] != 42 && after[i] != before[i];
+  }
+  assert_in_range(moved, 0, strays);
+  assert_int_equal(add(&p.mine, 4711, 1), 42);
+  moved = 0;
+  for (uint64_t i = 0; i < KEYS; i++) {
+    int32_t now = home(&p, i);
+    taken += now == 42;
+    moved += now != 42 && now != after[i];
+  }
+  assert_in_range(moved, 0, strays);
+  assert_in_range(taken, 30, 250);
+  drop(&p);
+}
+
+/* The same ids in other slots, after another history: the same choice. */
+static inline void forgets_history(uint32_t algorithm) {
+  pair p = make(config_of(algorithm, 40)), q = make(config_of(algorithm, 40));
+  for (uint64_t id = 1; id <= 20; id++) add(&p.mine, id * 1000, 1 + (uint32_t)id % 3);
+  for (uint64_t id = 1; id <= 7; id++) add(&q.mine, id, 9);
+  for (uint64_t id = 20; id >= 1; id--) add(&q.mine, id * 1000, 1 + (uint32_t)id % 3);
+  for (uint64_t id = 1; id <= 7; id++) ttb_balancer_remove(&q.mine, id);
+  for (uint64_t i = 0; i < 5000; i++)
+    assert_int_equal(info_of(&p.shared, (uint32_t)home(&p, i)).id,
+                     info_of(&q.shared, (uint32_t)home(&q, i)).id);
+  drop(&p);
+  drop(&q);
+}
+
+/* Shares of four endpoints of weights 1, 2, 3, 4, within `percent` of what they
+ * should be. */
+static inline void shares_by_weight(uint32_t algorithm, uint32_t percent) {
+  pair p = make(config_of(algorithm, 4));
+  uint32_t w[] = {1, 2, 3, 4}, picks[4] = {0};
+  fill(&p, 4, w);
+  for (uint64_t i = 0; i < 100000; i++) picks[home(&p, i)]++;
+  for (uint32_t i = 0; i < 4; i++)
+    assert_in_range(picks[i], 100 * w[i] * (100 - percent), 100 * w[i] * (100 + percent));
+  drop(&p);
+}
+
 #endif

@@ -44,7 +44,7 @@ static void refuses(uint32_t field, uint32_t value, int32_t code, const char *na
 
 static void bad_config(void **state) {
   (void)state;
-  REFUSES(algorithm, 6, TTB_ERR_RANGE);
+  REFUSES(algorithm, 13, TTB_ERR_RANGE);
   REFUSES(capacity, TTB_MAX_SLOTS + 1, TTB_ERR_RANGE);
   REFUSES(threads, 255, TTB_ERR_RANGE);
   REFUSES(flags, 8, TTB_ERR_RANGE);
@@ -136,7 +136,7 @@ static void bad_memory(void **state) {
  * accesses must not be (run under ASan). */
 static void hostile_region(void **state) {
   (void)state;
-  for (uint32_t algorithm = 1; algorithm <= 5; algorithm++) {
+  for (uint32_t algorithm = 1; algorithm <= 12; algorithm++) {
     ttb_balancer_config c = config_of(algorithm, 20);
     c.flags = TTB_BALANCER_TRACK | TTB_BALANCER_CHECK_TICKETS | TTB_BALANCER_MOVING_TICKETS;
     c.threads = 3;

@@ -26,9 +26,9 @@ static void rows_tile(void **state) {
 
 static void algorithms(void **state) {
   (void)state;
-  for (uint32_t i = 1; i <= 5; i++) assert_int_equal(ttb__balancer_algorithm(i)->number, i);
+  for (uint32_t i = 1; i <= 12; i++) assert_int_equal(ttb__balancer_algorithm(i)->number, i);
   assert_null(ttb__balancer_algorithm(0));
-  assert_null(ttb__balancer_algorithm(6));
+  assert_null(ttb__balancer_algorithm(13));
 }
 
 int main(void) {
