@@ -30,32 +30,54 @@
  *
  * ## When it opens
  *
- * Two rules, either of which is enough; each may be switched off (#TTB_OFF):
+ * Three rules, any of which is enough (or all that are on must agree:
+ * #TTB_BREAKER_ALL); each may be switched off (#TTB_OFF):
  *
  *  - **consecutive**: so many failures in a row (the rule of Nygard's "Release
  *    It!", of Envoy's consecutive_5xx and of most small libraries);
- *  - **failure rate**: failures / calls >= failure_rate within the last
- *    window_ms, once min_calls are in it (as Hystrix, resilience4j, Polly).
- *    The window is 16 buckets; the oldest leaves whole, so between 15/16 and
- *    16/16 of window_ms are looked at. It is exact over idle gaps of any length.
- *    A bucket that reaches 260,000 calls halves both its counts: the rate stays
- *    right, `calls` then says less than there were.
+ *  - **failure rate**: failures / calls >= failure_rate within the window, once
+ *    min_calls are in it (as Hystrix, resilience4j, Polly);
+ *  - **slow rate**: the same of the calls reported as #TTB_SLOW, if
+ *    slow_rate_ppm is on (as resilience4j, Sentinel).
  *
- * A success counts as a call, resets the row of failures and never opens the
- * breaker. A slow outcome counts as a success. Ignored and cancelled outcomes
- * count nowhere.
+ * The window is the last window_ms in 16 buckets; the oldest leaves whole, so
+ * between 15/16 and 16/16 of window_ms are looked at. It is exact over idle gaps
+ * of any length. A bucket that reaches 260,000 calls halves its counts: the
+ * rates stay right, `calls` then says less than there were. With window_calls it
+ * is the last so many calls instead, whenever they were: k of n, as Failsafe.
+ *
+ * A success counts as a call, resets the row of failures and does not open the
+ * breaker (unless #TTB_BREAKER_TRIP_ON_SUCCESS). To the first two rules a slow
+ * outcome is a success. Ignored and cancelled outcomes count nowhere.
  *
  * ## Open, half-open, closed again
  *
  * OPEN lasts open_ms, to the millisecond: a call at opened + open_ms is the
- * first that may probe (">=", as Polly and Sentinel). HALF_OPEN is a *round*: at
- * the most half_open_probes tickets are out at any moment, each named by its
- * holder, so neither a double report nor a late one can free another's.
- * half_open_successes successes close the breaker, one failure opens it again.
+ * first that may probe (">=", as Polly and Sentinel; #TTB_BREAKER_OPEN_AFTER for
+ * ">"). With open_growth_ppm each open time is so much longer than the one
+ * before, up to open_max_ms:
+ *
+ *     length(step) = min(open_ms * growth^step, open_max_ms)
+ *
+ * A failed round is one step; after closing, the next opening is one step, too,
+ * less one for each open_decay_ms it was closed. open_jitter_ppm takes up to
+ * that share off, drawn from seed, slot and generation; nothing is ever added.
+ *
+ * HALF_OPEN is a *round*: at the most half_open_probes tickets are out at any
+ * moment, each named by its holder, so neither a double report nor a late one
+ * can free another's. half_open_successes successes close the breaker, one
+ * failure opens it again (and one slow call, if the slow rule is on). With
+ * half_open_calls so many probes are awaited instead, and the round's failure
+ * rate (half_open_rate_ppm) and slow rate (slow_rate_ppm) decide.
  * A round has a lease: lease_ms after it began, whatever is out is forgotten
  * and a new round begins. So probes whose callers died or forgot to report
- * never wedge the breaker (resilience4j#544, Polly#1979). Successes of a lapsed
- * round do not count on: half_open_successes must fit into one.
+ * never wedge the breaker (resilience4j#544, Polly#1979). Outcomes of a lapsed
+ * round do not count on: what closes it must fit into one.
+ *
+ * With ramp_ms a breaker that a round has closed takes its calls back by and by:
+ * of those that ask, ramp_start_ppm pass at first, then evenly more; the others
+ * are #TTB_THROTTLED. Which ones follows from seed, slot, generation and their
+ * number, evenly spread.
  *
  * Each transition begins a new generation. A report that belongs to an earlier
  * one is #TTB_STALE: counted, and changes nothing (Polly#217).
@@ -65,7 +87,8 @@
  * An object holds `capacity` breakers (slots 0..capacity-1) under one
  * configuration: one an endpoint, a route, a tenant. A single breaker is a
  * table of one: slot 0. A breaker costs `size(n+1) - size(n)` bytes: 64 with
- * the consecutive rule alone, 192 with a window, at up to 4 probes.
+ * the consecutive rule alone, 192 with a window, 320 with the slow rule, too,
+ * 128 with window_calls, at up to 4 probes.
  *
  * ## Several processes
  *
@@ -112,6 +135,18 @@ typedef struct ttb_breaker {
 #define TTB_BREAKER_RECLOSED 3 /**< this successful probe closed it */
 /** @} */
 
+/** @name Flags of a configuration: boundaries on which systems differ
+ *  @{ */
+#define TTB_BREAKER_ALL 1u             /**< opens only when all rules that are on say so */
+#define TTB_BREAKER_OPEN_AFTER 2u      /**< the open time is over after open_ms, not at it (">") */
+#define TTB_BREAKER_RATE_ABOVE 4u      /**< a rate is too high above its threshold, not at it (">") */
+#define TTB_BREAKER_TRIP_ON_SUCCESS 8u /**< rates are looked at after every outcome: a success
+                                            that completes min_calls may open it */
+#define TTB_BREAKER_EARLY_VERDICT 16u  /**< a round judged by rate ends as soon as its end is sure */
+#define TTB_BREAKER_METRICS_ONLY 32u   /**< never opens by itself: where it would have, that is
+                                            counted in `opened` and counting begins anew */
+/** @} */
+
 /** What a table of breakers shall do. Start with TTB_CONFIG. */
 typedef struct ttb_breaker_config {
   uint32_t struct_size;         /**< sizeof(ttb_breaker_config) */
@@ -125,11 +160,30 @@ typedef struct ttb_breaker_config {
   uint32_t half_open_successes; /**< successes that close it, 1..1000000; default 1 */
   uint32_t lease_ms;            /**< life of a half-open round, 1..3600000; default 60000 */
   uint32_t threads;             /**< threads that may join at once, 1..254; default 64 */
-  uint32_t reserved;            /**< 0 */
-  uint64_t seed;                /**< reserved for rules that draw; any */
+  uint32_t flags;               /**< TTB_BREAKER_ALL, ...; default none */
+  uint64_t seed;                /**< of the jitter; any */
+  int32_t slow_rate_ppm;        /**< share of slow calls that opens it, 1..1000000, TTB_OFF; default off */
+  int32_t half_open_calls;      /**< a round is judged by the rates of so many probes, 1..10000,
+                                     TTB_OFF: by half_open_successes; default off */
+  int32_t half_open_rate_ppm;   /**< failure rate of a round that opens it again, 1..1000000; default
+                                     500000; only with half_open_calls */
+  int32_t open_growth_ppm;      /**< each open time to the one before, 1000000 (no growth)..100000000;
+                                     default 1000000 */
+  uint32_t open_max_ms;         /**< an open time that grows stops here, open_ms..3600000; default
+                                     300000 */
+  int32_t open_jitter_ppm;      /**< up to this share is taken off an open time, 1..1000000, TTB_OFF;
+                                     default off */
+  int32_t open_decay_ms;        /**< so long closed takes one step of growth back, 1..86400000,
+                                     TTB_OFF: closing takes back all; default 60000 */
+  int32_t window_calls;         /**< rates are of the last so many calls instead of window_ms, 1..40,
+                                     TTB_OFF; default off. More than this for min_calls is this */
+  int32_t ramp_ms;              /**< after a round has closed it, the share of calls that pass grows
+                                     to all over this time, 1..3600000, TTB_OFF; default off */
+  int32_t ramp_start_ppm;       /**< where that share begins, 1..1000000; default 100000 */
 } ttb_breaker_config;
 
-/** One breaker's state and why it is so. */
+/** One breaker's state and why it is so. While it is open, the numbers are those
+ *  that opened it. */
 typedef struct ttb_breaker_info {
   uint32_t struct_size;    /**< sizeof(ttb_breaker_info) */
   int32_t state;           /**< TTB_BREAKER_*; OPEN turns to HALF_OPEN when its time is over */
@@ -139,9 +193,16 @@ typedef struct ttb_breaker_info {
   int32_t failure_rate_ppm; /**< their ratio, -1 below min_calls or without a window */
   uint32_t consecutive;    /**< failures in a row */
   uint32_t probes_out;     /**< probes out in this round */
-  uint32_t probe_successes; /**< successes of this round */
-  uint32_t opened;         /**< how often it opened, modulo 2^32 */
+  uint32_t probe_successes; /**< successes of this round, slow ones included */
+  uint32_t opened;         /**< how often it opened (TTB_BREAKER_METRICS_ONLY: would have), modulo 2^32 */
   int64_t retry_after_ms;  /**< when a call may pass: 0 now, -1 not until somebody acts */
+  uint32_t slow;           /**< slow calls in the window (with slow_rate_ppm) */
+  int32_t slow_rate_ppm;   /**< their share, -1 below min_calls or without the rule */
+  uint32_t open_step;      /**< how often the open time has grown, 0..15; while closed, that of the
+                                next open time */
+  uint32_t probe_calls;    /**< outcomes of this round (with half_open_calls) */
+  uint32_t probe_failures; /**< failures among them */
+  uint32_t probe_slow;     /**< slow ones among them (with slow_rate_ppm) */
 } ttb_breaker_info;
 
 /** What concerns the whole table. */
@@ -155,11 +216,35 @@ typedef struct ttb_breaker_stats {
   uint64_t clock_adoptions; /**< jumps of the clock beyond the ordinary */
 } ttb_breaker_stats;
 
+/** @name Presets (ttb_breaker_preset)
+ *  @{ */
+#define TTB_BREAKER_PLAIN 1        /**< five failures in a row, 60 s */
+#define TTB_BREAKER_RESILIENCE4J 2 /**< its defaults; the window 100 s instead of 100 calls */
+#define TTB_BREAKER_GOBREAKER 3    /**< its defaults: more than five in a row, 60 s */
+#define TTB_BREAKER_POLLY 4        /**< version 8: 10 % of 100 calls in 30 s, 5 s */
+#define TTB_BREAKER_FAILSAFE 5     /**< its defaults: one failure, 60 s */
+#define TTB_BREAKER_ENVOY 6        /**< consecutive_5xx: 5 in a row; 30 s, growing to 300 s */
+#define TTB_BREAKER_HYSTRIX 7      /**< 50 % of 20 calls in 10 s, 5 s */
+#define TTB_BREAKER_HTTP 8         /**< a service behind HTTP: many short calls */
+#define TTB_BREAKER_DATABASE 9     /**< a database that fails over */
+#define TTB_BREAKER_CACHE 10       /**< a cache: cheap to miss */
+#define TTB_BREAKER_SLOW_MODEL 11  /**< a model API: few calls, each up to a minute */
+/** @} */
+
+/**
+ * @brief Fills in a configuration to begin with; change in it what you like.
+ * @param preset     TTB_BREAKER_PLAIN, ...
+ * @param ret_config overwritten; its struct_size must be set
+ * @return TTB_OK; TTB_ERR_MISUSE (NULL); TTB_ERR_RANGE (preset, struct_size)
+ * @threads any @progress wait-free @alloc none @since 0.1
+ */
+TTB_API int32_t ttb_breaker_preset(int32_t preset, ttb_breaker_config *ret_config);
+
 /**
  * @brief Checks a configuration and says what is wrong with it.
  * @param config     what to check
  * @param ret_detail filled in (TTB_OK or the fault); may be NULL
- * @return TTB_OK; TTB_ERR_MISUSE (NULL); TTB_ERR_RANGE (a field, or both rules
+ * @return TTB_OK; TTB_ERR_MISUSE (NULL); TTB_ERR_RANGE (a field, or all rules
  *         off); TTB_ERR_UNSUPPORTED (a field this library does not know)
  * @threads any @progress wait-free @alloc none @since 0.1
  */
@@ -230,7 +315,8 @@ TTB_API void ttb_breaker_free(ttb_breaker *breaker);
  * @param shared     a handle to the table
  * @param token      the process, 1..TTB_MAX_TOKEN (see base.h)
  * @param ret_joined the thread's handle; end it with ttb_breaker_free
- * @return TTB_OK; TTB_ERR_MISUSE; TTB_ERR_RANGE (token); TTB_ERR_NOSPACE (all
+ * @return TTB_OK; TTB_ERR_MISUSE (also: both handles
+ *         the same); TTB_ERR_RANGE (token); TTB_ERR_NOSPACE (all
  *         rows taken: raise `threads`, or recover the dead)
  * @threads any @progress lock-free @alloc none @since 0.1
  */
@@ -259,7 +345,7 @@ TTB_API int32_t ttb_breaker_recover(ttb_breaker *joined, uint64_t token);
  * @param slot    which breaker, 0..capacity-1
  * @param now_ns  the time, ns
  * @return a ticket (0 or more): make the call, then report; TTB_OPEN (open or
- *         forced open); TTB_HALF_OPEN_FULL; TTB_ERR_MISUSE (handle);
+ *         forced open); TTB_HALF_OPEN_FULL; TTB_THROTTLED (ramp_ms); TTB_ERR_MISUSE (handle);
  *         TTB_ERR_RANGE (slot)
  * @threads any @progress lock-free @alloc none @since 0.1
  */
@@ -321,7 +407,12 @@ TTB_API int32_t ttb_breaker_set(ttb_breaker *breaker, uint32_t slot, int32_t sta
                                 uint64_t now_ns);
 
 /**
- * @brief Whether acquire would let a call pass now; takes nothing.
+ * @brief Whether acquire would let a call pass now; takes nothing. In a ramp,
+ *        where some pass: yes.
+ *
+ * It only looks, also at the clock: after the caller's clock has jumped back, time
+ * goes on with the next acquire, report or set. Who gates calls by peek alone
+ * would wait for that; ask acquire.
  * @param breaker the handle
  * @param slot    which breaker
  * @param now_ns  the time, ns

@@ -151,7 +151,8 @@ typedef struct ttb_pool_config {
                                     default 100000 */
   uint64_t seed;               /**< of everything drawn; any */
   const ttb_balancer_config *balancer; /**< NULL: defaults; capacity, threads 0 or as here */
-  const ttb_breaker_config *breaker;   /**< NULL: defaults; capacity, threads 0 or as here */
+  const ttb_breaker_config *breaker;   /**< NULL: defaults; capacity, threads 0 or as here;
+                                            ramp_ms 0 */
   const ttb_health_config *health;     /**< NULL: defaults; capacity 0 or as here */
 } ttb_pool_config;
 
@@ -201,8 +202,9 @@ typedef struct ttb_pool_event {
  * @brief Checks a configuration, those it points to included.
  * @param config     what to check
  * @param ret_detail filled in (TTB_OK or the fault); may be NULL
- * @return TTB_OK; TTB_ERR_MISUSE (NULL); TTB_ERR_RANGE; TTB_ERR_UNSUPPORTED; or
- *         what the module's own check says
+ * @return TTB_OK; TTB_ERR_MISUSE (NULL); TTB_ERR_RANGE (also: parts that do not
+ *         go together, as a half-open lease too short for the active probes it
+ *         waits for); TTB_ERR_UNSUPPORTED; or what the module's own check says
  * @threads any @progress wait-free @alloc none @since 0.1
  */
 TTB_API int32_t ttb_pool_check(const ttb_pool_config *config, ttb_detail *ret_detail);
@@ -345,7 +347,7 @@ TTB_API int32_t ttb_pool_find(const ttb_pool *pool, uint64_t id);
 /**
  * @brief Picks an endpoint for one call.
  * @param joined the thread's handle
- * @param hash   the key's hash for maglev (ttb_hash makes one); else ignored
+ * @param hash   the key's hash (ttb_hash makes one), for algorithms that go by it; else ignored
  * @param now_ns the time, ns
  * @return a ticket (0 or more): make the call, then report; TTB_NO_ENDPOINT
  *         (nobody may be picked); TTB_ERR_MISUSE (not a joined handle)

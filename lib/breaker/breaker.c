@@ -8,6 +8,8 @@
 #include "breaker.h"
 
 #include <string.h>
+
+#include "rules.h"
 #include "window.h"
 
 static const uint32_t facts[] = {sizeof(ttb__breaker_slot), sizeof(ttb__breaker_table),
@@ -24,7 +26,10 @@ static layout layout_of(const ttb_breaker_config *c) {
   layout l;
   uint64_t head = sizeof(ttb__breaker_slot) + 8 * (uint64_t)c->half_open_probes;
   l.buckets = (uint32_t)ttb__round64(head);
-  l.stride = l.buckets + (c->failure_rate_ppm > 0 ? 8 * TTB__BUCKETS : 0);
+  l.stride = l.buckets;
+  bool failures = c->failure_rate_ppm > 0, slow = c->slow_rate_ppm > 0;
+  if (c->window_calls > 0) l.stride += failures || slow ? 64 : 0;
+  else l.stride += 8 * TTB__BUCKETS * (slow ? 2u : failures ? 1u : 0u);
   l.table = ttb__region_body(sizeof *c);
   l.rows = l.table + sizeof(ttb__breaker_table);
   l.slots = l.rows + ttb__round64(TTB__ROWS_BYTES(c->threads));
@@ -32,33 +37,69 @@ static layout layout_of(const ttb_breaker_config *c) {
   return l;
 }
 
+static uint32_t rules_of(const ttb_breaker_config *c) {
+  return (c->consecutive > 0 ? TTB__RULE_ROW : 0) |
+         (c->failure_rate_ppm > 0 ? TTB__RULE_FAILURES : 0) |
+         (c->slow_rate_ppm > 0 ? TTB__RULE_SLOW : 0);
+}
+
+static uint8_t heard(const ttb_breaker_config *c, int32_t outcome) {
+  return (uint8_t)ttb__breaker_heard(rules_of(c), c->flags, outcome);
+}
+
+/* What may be off, as a number: 0 then. */
+static uint32_t or_0(int32_t v) { return v > 0 ? (uint32_t)v : 0; }
+
 static int32_t read_config(const ttb_breaker_config *config, ttb_breaker_config *ret,
                            ttb_detail *d) {
   int32_t code = ttb__config_read(&ttb__breaker_config_fields, config, ret, -1, d);
   if (code < 0) return code;
-  if (ret->consecutive < 0 && ret->failure_rate_ppm < 0)
+  if (ret->consecutive < 0 && ret->failure_rate_ppm < 0 && ret->slow_rate_ppm < 0)
     return ttb__fail(d, TTB_ERR_RANGE, "failure_rate_ppm", -1, TTB_OFF, 1, 1000000);
+  if (ret->open_growth_ppm > 1000000 && ret->open_max_ms < ret->open_ms)
+    return ttb__fail(d, TTB_ERR_RANGE, "open_max_ms", -1, ret->open_max_ms, ret->open_ms, 3600000);
   return TTB_OK;
 }
 
 /* Makes a handle from a checked config: the only way one comes to be. */
 static void open_handle(ttb_breaker *ret, void *mem, const ttb_breaker_config *c) {
   layout l = layout_of(c);
+  uint32_t rules = rules_of(c);
+  bool window = (rules & ~TTB__RULE_ROW) != 0, last = window && c->window_calls > 0;
+  uint32_t last_calls = last ? (uint32_t)c->window_calls : 0;
+  bool grows = c->open_growth_ppm > 1000000;
   unsigned char *base = mem;
   ttb__breaker b = {
       .tag = TTB__TAG(TTB__KIND_BREAKER),
       .slots = base + l.slots,
       .capacity = c->capacity,
       .stride = l.stride,
-      .window_inverse = c->failure_rate_ppm > 0 ? ttb__window_inverse(c->window_ms) : 0,
+      .window_inverse = window && !last ? ttb__window_inverse(c->window_ms) : 0,
       .buckets_at = l.buckets,
       .consecutive = c->consecutive,
       .failure_rate_ppm = c->failure_rate_ppm,
-      .min_calls = c->min_calls,
-      .open_ms = c->open_ms,
+      .min_calls = last && c->min_calls > last_calls ? last_calls : c->min_calls,
       .lease_ms = c->lease_ms,
       .probes = c->half_open_probes,
       .successes = c->half_open_successes,
+      .judged_from = heard(c, TTB_SUCCESS) || last ? TTB_SUCCESS : TTB_FAILURE,
+      .judged_to = heard(c, TTB_SLOW) || last ? TTB_SLOW : TTB_FAILURE,
+      .heard = {heard(c, TTB_SUCCESS), heard(c, TTB_FAILURE), heard(c, TTB_SLOW)},
+      .rules = rules,
+      .flags = c->flags,
+      .rate_above = (c->flags & TTB_BREAKER_RATE_ABOVE) != 0,
+      .slow_rate_ppm = c->slow_rate_ppm,
+      .last_calls = last_calls,
+      .half_calls = or_0(c->half_open_calls),
+      .half_rate_ppm = c->half_open_rate_ppm,
+      .open_ms = c->open_ms,
+      .open_growth_ppm = (uint32_t)c->open_growth_ppm,
+      .open_max_ms = grows ? c->open_max_ms : c->open_ms,
+      .open_jitter_ppm = or_0(c->open_jitter_ppm),
+      .open_decay_ms = or_0(c->open_decay_ms),
+      .ramp_ms = or_0(c->ramp_ms),
+      .ramp_start_ppm = (uint32_t)c->ramp_start_ppm,
+      .seed = c->seed,
       .row = TTB__NO_ROW,
       .threads = c->threads,
       .region = mem,

@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /* Inside a breaker: the words of a slot and the private handle.
  *
- *     state = generation 20 | kind 3 | unused 5 | deadline 36 (virtual ms)
+ *     state = generation 20 | kind 3 | ramp 1 | step 4 | deadline 36 (virtual ms)
  *     row_of_failures = generation 20 | count 44
- *     round           = generation 20 | successes 44
+ *     round           = generation 20 | successes 44, or, judged by rates,
+ *                       generation 20 | 0 2 | slow 14 | failures 14 | calls 14,
+ *                       or, in a ramp, generation 20 | 1 | calls 43
  *     probe           = generation 20 | holder 12 | nonce 32
  *
  * I1  The state word is the only truth about the state. Every transition is
@@ -18,7 +20,12 @@
  *     finds another nonce, generation or holder.
  * I4  Deadlines are compared by remaining time. More than the configured length
  *     means that the caller's time is older than the deadline's setter's, by at
- *     most TTB__LAG_MS; more still, that the deadline is over. */
+ *     most TTB__LAG_MS; more still, that the deadline is over.
+ * I5  The step of the state says how often the open time has grown; only with
+ *     growth on is it ever above 0. While closed, the deadline then is the time
+ *     of closing, from which the step decays (open_time.c).
+ * I6  The ramp bit is set only while closed, and is cleared without a new
+ *     generation when the ramp is over (ramp.c): nothing else changes then. */
 #ifndef TTB_LIB_BREAKER_BREAKER_H
 #define TTB_LIB_BREAKER_BREAKER_H
 
@@ -39,7 +46,8 @@ typedef struct ttb__breaker_slot {
   ttb__a64 row_of_failures;
   ttb__a64 round;
   ttb__a64 opened; /* how often; for people */
-  ttb__a64 probe[]; /* config.half_open_probes, then (next line) 16 buckets */
+  ttb__a64 probe[]; /* config.half_open_probes, then (next line) 16 buckets, then
+                       (with the slow rule) 16 more; or a line with the last calls */
 } ttb__breaker_slot;
 
 /* Counters of the table: touched by refusals and stale reports only. */
@@ -54,10 +62,22 @@ typedef TTB__HANDLE_STRUCT ttb__breaker {
   /* hot */
   unsigned char *slots;
   uint32_t capacity, stride;
-  uint64_t window_inverse; /* 0: no window */
+  uint64_t window_inverse; /* 0: no time window */
   uint32_t buckets_at;     /* offset of the buckets in a slot */
   int32_t consecutive, failure_rate_ppm;
-  uint32_t min_calls, open_ms, lease_ms, probes, successes;
+  uint32_t min_calls, lease_ms, probes, successes;
+  int32_t judged_from, judged_to; /* outcomes that are judged, not only counted */
+  uint8_t heard[4];               /* the rules that are, by outcome */
+  uint32_t rules, flags, rate_above; /* above: 1 if a rate is too high only above its threshold */
+  int32_t slow_rate_ppm;
+  uint32_t last_calls; /* 0: no count window */
+  uint32_t half_calls; /* 0: closes after `successes`, opens at a failure */
+  int32_t half_rate_ppm;
+  /* how long it stays open */
+  uint32_t open_ms, open_growth_ppm, open_max_ms; /* max: of all steps */
+  uint32_t open_jitter_ppm, open_decay_ms;        /* 0: none; closing ends the steps */
+  uint32_t ramp_ms, ramp_start_ppm;
+  uint64_t seed;
   uint32_t row; /* TTB__NO_ROW unless joined */
   /* cold */
   uint32_t threads;
@@ -91,12 +111,23 @@ static inline ttb__a64 *ttb__breaker_buckets(const ttb__breaker *b, ttb__breaker
 
 #define TTB__DEADLINE_MASK ((UINT64_C(1) << 36) - 1)
 
+#define TTB__MAX_STEP 15u
+#define TTB__RAMP (UINT64_C(1) << 40)
+#define TTB__RAMP_STEP 16u /* that bit, for who writes it with the step */
+
 static inline uint64_t ttb__state(uint32_t gen, uint32_t kind, uint64_t deadline) {
   return (uint64_t)(gen & TTB__GEN_MASK) << 44 | (uint64_t)kind << 41 |
          (deadline & TTB__DEADLINE_MASK);
 }
 static inline uint32_t ttb__word_gen(uint64_t w) { return (uint32_t)(w >> 44); }
 static inline uint32_t ttb__state_kind(uint64_t w) { return (uint32_t)(w >> 41 & 7); }
+static inline uint64_t ttb__with_step(uint64_t w, uint32_t step) { return w | (uint64_t)step << 36; }
+static inline uint32_t ttb__state_step(uint64_t w) {
+  return (uint32_t)(w >> 36) & TTB__MAX_STEP;
+}
+
+/* Closed, and no ramp: a call just passes. */
+static inline bool ttb__state_passes(uint64_t w) { return (w >> 40 & 15) == 0; }
 
 /* A caller may be preempted this long between reading the clock and the state. */
 #define TTB__LAG_MS UINT64_C(3600000)
@@ -106,6 +137,13 @@ static inline uint64_t ttb__state_remaining(uint64_t w, uint64_t now_ms, uint64_
   uint64_t left = ((w & TTB__DEADLINE_MASK) - now_ms) & TTB__DEADLINE_MASK;
   if (left > longest + TTB__LAG_MS) return 0;
   return left < longest ? left : longest;
+}
+
+/* For how long it has been closed, if the state remembers. A time before the
+ * closing is a late caller's (I4). */
+static inline uint64_t ttb__closed_for(uint64_t w, uint64_t now_ms) {
+  uint64_t closed = (now_ms - (w & TTB__DEADLINE_MASK)) & TTB__DEADLINE_MASK;
+  return closed > TTB__DEADLINE_MASK - TTB__LAG_MS ? 0 : closed;
 }
 
 /* A tagged count: its value in this generation. */
@@ -138,6 +176,24 @@ static inline uint32_t ttb__permit(uint32_t index, uint32_t nonce) {
 static inline uint32_t ttb__permit_index(uint32_t permit) { return (permit & 0x3f) - 1; }
 static inline uint32_t ttb__permit_nonce(uint32_t permit) { return permit >> 6; }
 
+/* ---- the open time (open_time.c) ---- */
+
+/* The step with which a breaker in state w opens now, and closes. */
+uint32_t ttb__breaker_step_to_open(const ttb__breaker *b, uint64_t w, uint64_t now_ms);
+uint32_t ttb__breaker_step_to_close(const ttb__breaker *b, uint64_t w);
+/* When the open time of generation gen, begun now, is over. */
+uint64_t ttb__breaker_open_until(const ttb__breaker *b, const ttb__breaker_slot *s, uint32_t gen,
+                                 uint32_t step, uint64_t now_ms);
+/* 64 bits of seed, slot and generation. */
+uint64_t ttb__breaker_draw(const ttb__breaker *b, const ttb__breaker_slot *s, uint32_t gen);
+/* Whether the n-th call of a ramp passes, so long after closing (ramp.c). */
+bool ttb__breaker_ramp_passes(const ttb__breaker *b, const ttb__breaker_slot *s, uint32_t gen,
+                              uint64_t n, uint64_t closed_ms);
+/* What an open time can last at the most. */
+static inline uint64_t ttb__breaker_longest(const ttb__breaker *b) {
+  return (uint64_t)b->open_max_ms + ((b->flags & TTB_BREAKER_OPEN_AFTER) != 0);
+}
+
 /* ---- the round (probes.c) ---- */
 
 /* Takes a probe of generation gen: a ticket, TTB_HALF_OPEN_FULL, or TTB_AGAIN
@@ -146,6 +202,23 @@ int64_t ttb__breaker_take_probe(ttb__breaker *b, ttb__breaker_slot *s, uint32_t 
 /* Gives it back: true for the one caller whose probe it was. */
 bool ttb__breaker_give_probe(ttb__breaker *b, ttb__breaker_slot *s, int64_t ticket);
 uint32_t ttb__breaker_probes_out(const ttb__breaker *b, ttb__breaker_slot *s, uint32_t gen);
+
+/* A round judged by rates: its outcomes so far. */
+typedef struct ttb__round {
+  uint32_t calls, failures, slow;
+} ttb__round;
+
+#define TTB__ROUND_MASK 0x3fffu
+#define TTB__ROUND_IS_RAMP (UINT64_C(1) << 43)
+
+static inline ttb__round ttb__round_of(uint64_t w, uint32_t gen) {
+  uint64_t n = ttb__count_of(w, gen);
+  return (ttb__round){(uint32_t)n & TTB__ROUND_MASK, (uint32_t)(n >> 14) & TTB__ROUND_MASK,
+                      (uint32_t)(n >> 28) & TTB__ROUND_MASK};
+}
+static inline uint64_t ttb__round_word(uint32_t gen, ttb__round r) {
+  return ttb__count(gen, r.calls | (uint64_t)r.failures << 14 | (uint64_t)r.slow << 28);
+}
 
 /* ---- joined threads (join.c) ---- */
 

@@ -1,6 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /* What a breaker can be told, as rows: see ../base/config.h. */
 #include "breaker.h"
+#include "last_calls.h"
+
+#define TTB__BREAKER_FLAGS                                                      \
+  (TTB_BREAKER_ALL | TTB_BREAKER_OPEN_AFTER | TTB_BREAKER_RATE_ABOVE |          \
+   TTB_BREAKER_TRIP_ON_SUCCESS | TTB_BREAKER_EARLY_VERDICT | TTB_BREAKER_METRICS_ONLY)
 
 #define C(type, field, unit, min, max, def, flags) \
   TTB__FIELD(ttb_breaker_config, type, field, unit, min, max, def, flags)
@@ -17,8 +22,18 @@ static const ttb__field config_fields[] = {
     C(U32, half_open_successes, "calls", 1, 1000000, 1, 0),
     C(U32, lease_ms, "ms", 1, 3600000, 60000, 0),
     C(U32, threads, "", 1, 254, 64, 0),
-    C(U32, reserved, "", 0, 0, 0, 0),
+    C(U32, flags, "", 0, TTB__BREAKER_FLAGS, 0, 0),
     C(U64, seed, "", 0, 0, 0, TTB__ANY),
+    C(I32, slow_rate_ppm, "ppm", 1, 1000000, TTB_OFF, TTB__MAY_BE_OFF),
+    C(I32, half_open_calls, "calls", 1, 10000, TTB_OFF, TTB__MAY_BE_OFF),
+    C(I32, half_open_rate_ppm, "ppm", 1, 1000000, 500000, 0),
+    C(I32, open_growth_ppm, "ppm", 1000000, 100000000, 1000000, 0),
+    C(U32, open_max_ms, "ms", 1, 3600000, 300000, 0),
+    C(I32, open_jitter_ppm, "ppm", 1, 1000000, TTB_OFF, TTB__MAY_BE_OFF),
+    C(I32, open_decay_ms, "ms", 1, 86400000, 60000, TTB__MAY_BE_OFF),
+    C(I32, window_calls, "calls", 1, TTB__LAST_CALLS_MAX, TTB_OFF, TTB__MAY_BE_OFF),
+    C(I32, ramp_ms, "ms", 1, 3600000, TTB_OFF, TTB__MAY_BE_OFF),
+    C(I32, ramp_start_ppm, "ppm", 1, 1000000, 100000, 0),
 };
 const ttb__struct ttb__breaker_config_fields = TTB__STRUCT(ttb_breaker_config, config_fields);
 
@@ -30,7 +45,10 @@ static const ttb__field info_fields[] = {
     I(U32, failures, "calls"),        I(I32, failure_rate_ppm, "ppm"),
     I(U32, consecutive, "calls"),     I(U32, probes_out, "calls"),
     I(U32, probe_successes, "calls"), I(U32, opened, ""),
-    I(I64, retry_after_ms, "ms"),
+    I(I64, retry_after_ms, "ms"),     I(U32, slow, "calls"),
+    I(I32, slow_rate_ppm, "ppm"),     I(U32, open_step, ""),
+    I(U32, probe_calls, "calls"),     I(U32, probe_failures, "calls"),
+    I(U32, probe_slow, "calls"),
 };
 const ttb__struct ttb__breaker_info_fields = TTB__STRUCT(ttb_breaker_info, info_fields);
 

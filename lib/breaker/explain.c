@@ -1,18 +1,20 @@
 /* SPDX-License-Identifier: MIT */
 /* Looking at a breaker without touching it: peek, explain, statistics. */
 #include "breaker.h"
+#include "rules.h"
 #include "window.h"
 
 /* What an acquire at this time would meet. */
 typedef struct view {
-  uint32_t gen, kind;
+  uint32_t gen, kind, step;
   uint64_t left;
 } view;
 
 static view look(const ttb__breaker *b, ttb__breaker_slot *s, uint64_t now) {
   uint64_t w = ttb__load_rlx(&s->state);
-  view v = {ttb__word_gen(w), ttb__state_kind(w), 0};
-  if (v.kind == TTB_BREAKER_OPEN) v.left = ttb__state_remaining(w, now, b->open_ms);
+  view v = {ttb__word_gen(w), ttb__state_kind(w), ttb__state_step(w), 0};
+  if (v.kind == TTB_BREAKER_CLOSED) v.step = ttb__breaker_step_to_open(b, w, now);
+  if (v.kind == TTB_BREAKER_OPEN) v.left = ttb__state_remaining(w, now, ttb__breaker_longest(b));
   if (v.kind == TTB_BREAKER_HALF_OPEN) v.left = ttb__state_remaining(w, now, b->lease_ms);
   return v;
 }
@@ -47,21 +49,39 @@ int32_t ttb_breaker_explain(const ttb_breaker *h, uint32_t slot, uint64_t now_ns
   ttb__breaker_slot *s = ttb__breaker_slot_at(b, slot);
   uint64_t now = ttb__clock_peek(&b->region->clock, now_ns);
   view v = look(b, s, now);
-  ttb_breaker_info i = {.state = (int32_t)v.kind, .generation = v.gen, .failure_rate_ppm = -1};
+  ttb_breaker_info i = {.state = (int32_t)v.kind, .generation = v.gen, .failure_rate_ppm = -1,
+                         .slow_rate_ppm = -1,     .open_step = v.step};
   if (v.kind == TTB_BREAKER_OPEN && v.left == 0) i.state = TTB_BREAKER_HALF_OPEN;
   i.retry_after_ms = wait_of(b, s, v);
   i.opened = (uint32_t)ttb__load_rlx(&s->opened);
-  i.consecutive = (uint32_t)ttb__count_of(ttb__load_rlx(&s->row_of_failures), v.gen);
-  if (v.kind == TTB_BREAKER_HALF_OPEN) {
-    i.probes_out = ttb__breaker_probes_out(b, s, v.gen);
-    i.probe_successes = (uint32_t)ttb__count_of(ttb__load_rlx(&s->round), v.gen);
+  /* While open the numbers are those that opened it: of the generation before. */
+  bool before = v.kind == TTB_BREAKER_OPEN && v.left > 0;
+  uint32_t gen = before ? (v.gen - 1) & TTB__GEN_MASK : v.gen;
+  i.consecutive = (uint32_t)ttb__count_of(ttb__load_rlx(&s->row_of_failures), gen);
+  if (v.kind == TTB_BREAKER_HALF_OPEN) i.probes_out = ttb__breaker_probes_out(b, s, gen);
+  if (v.kind == TTB_BREAKER_HALF_OPEN || before) {
+    uint64_t round = ttb__load_rlx(&s->round);
+    if (round & TTB__ROUND_IS_RAMP) round = 0; /* it closed before that */
+    if (b->half_calls > 0) {
+      ttb__round r = ttb__round_of(round, gen);
+      i.probe_calls = r.calls;
+      i.probe_failures = r.failures;
+      i.probe_slow = r.slow;
+      i.probe_successes = r.calls - r.failures;
+    } else {
+      i.probe_successes = (uint32_t)ttb__count_of(round, gen);
+    }
   }
-  if (b->window_inverse) {
-    ttb__counts c = ttb__window_sum(ttb__breaker_buckets(b, s),
-                                    ttb__window_turn(b->window_inverse, now, v.gen));
+  if (b->rules & ~TTB__RULE_ROW) {
+    uint32_t turn = ttb__window_turn(b->window_inverse, now, gen);
+    ttb__counts c = ttb__breaker_counts(b, s, gen, turn);
+    bool enough = c.calls >= b->min_calls;
     i.calls = c.calls;
     i.failures = c.failures;
-    if (c.calls >= b->min_calls)
+    if (b->rules & TTB__RULE_SLOW) i.slow = ttb__breaker_slow(b, s, gen, turn, c.calls);
+    if (enough && b->rules & TTB__RULE_SLOW)
+      i.slow_rate_ppm = (int32_t)((uint64_t)i.slow * 1000000 / c.calls);
+    if (enough && b->rules & TTB__RULE_FAILURES)
       i.failure_rate_ppm = (int32_t)((uint64_t)c.failures * 1000000 / c.calls);
   }
   return ttb__struct_write(&ttb__breaker_info_fields, &i, ret);

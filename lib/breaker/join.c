@@ -10,7 +10,7 @@
 
 int32_t ttb_breaker_join(const ttb_breaker *shared, uint64_t token, ttb_breaker *ret) {
   const ttb__breaker *b = ttb__breaker_of(shared);
-  if (!b || !ret) return TTB_ERR_MISUSE;
+  if (!b || !ret || ret == shared) return TTB_ERR_MISUSE;
   if (token < 1 || token > TTB_MAX_TOKEN) return TTB_ERR_RANGE;
   ttb__row mine;
   int32_t row = ttb__rows_join(b->rows, b->threads, token, &mine);

@@ -112,6 +112,8 @@ static int32_t breaker_part(const ttb_pool_config *c, ttb__pool_parts *r, ttb_de
   if ((code = agree(&r->breaker.capacity, r->settings.capacity, "breaker.capacity", d)) < 0 ||
       (code = agree(&r->breaker.threads, r->settings.threads, "breaker.threads", d)) < 0)
     return code;
+  if (r->breaker.ramp_ms != 0) /* a refusal for a while would look like one for good */
+    return ttb__fail(d, TTB_ERR_RANGE, "breaker.ramp_ms", -1, r->breaker.ramp_ms, 0, 0);
   r->breaker.threads = 1; /* its rows are the balancer's (I3 in pool.h) */
   if (r->breaker.seed == 0) r->breaker.seed = r->settings.seed;
   return ttb_breaker_check(&r->breaker, d);
@@ -131,6 +133,26 @@ static int32_t health_part(const ttb_pool_config *c, ttb__pool_parts *r, ttb_det
   return ttb_health_check(&r->health, d);
 }
 
+/* A round that waits for several probes must outlive them, or it never ends well:
+ * active probes come an interval apart. */
+static int32_t lease_is_enough(const ttb__pool_parts *r, ttb_detail *d) {
+  ttb_breaker_config b;
+  ttb_health_config h;
+  if (r->settings.probing != TTB_POOL_PROBE_ACTIVE ||
+      ttb__config_read(&ttb__breaker_config_fields, &r->breaker, &b, -1, d) < 0 ||
+      ttb__config_read(&ttb__health_config_fields, &r->health, &h, -1, d) < 0)
+    return TTB_OK;
+  uint32_t interval = h.interval_ms, probes = b.half_open_successes;
+  if (h.fast_interval_ms > interval) interval = h.fast_interval_ms;
+  if (h.down_interval_ms > interval) interval = h.down_interval_ms;
+  if (b.half_open_calls > 0 && (uint32_t)b.half_open_calls > probes)
+    probes = (uint32_t)b.half_open_calls;
+  uint64_t needs = (uint64_t)interval * (probes - 1);
+  if (needs < b.lease_ms) return TTB_OK;
+  return ttb__fail(d, TTB_ERR_RANGE, "breaker.lease_ms", -1, b.lease_ms, (int64_t)needs + 1,
+                   3600000);
+}
+
 int32_t ttb__pool_config_read(const ttb_pool_config *config, ttb__pool_parts *ret, ttb_detail *d) {
   ttb_pool_config c;
   int32_t code = ttb__config_read(&ttb__pool_config_fields, config, &c, -1, d);
@@ -141,7 +163,8 @@ int32_t ttb__pool_config_read(const ttb_pool_config *config, ttb__pool_parts *re
   ret->settings.struct_size = sizeof ret->settings;
   if ((code = balancer_part(&c, ret, d)) < 0) return code;
   if ((code = breaker_part(&c, ret, d)) < 0) return code;
-  return health_part(&c, ret, d);
+  if ((code = health_part(&c, ret, d)) < 0) return code;
+  return lease_is_enough(ret, d);
 }
 
 int32_t ttb_pool_check(const ttb_pool_config *config, ttb_detail *ret_detail) {

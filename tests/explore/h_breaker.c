@@ -11,7 +11,7 @@
 #define MS UINT64_C(1000000)
 #define NOW (3600000 * MS)
 #define LATER (NOW + 10 * MS) /* an open time later */
-#define BYTES 512
+#define BYTES 640
 
 static _Alignas(64) unsigned char memory[BYTES];
 static ttb_breaker handle[EX_ACTORS]; /* joined, tokens 1.. */
@@ -22,11 +22,13 @@ static struct {
   uint32_t told[16]; /* transitions told, by the generation they began */
 } g;
 
-static void make(int32_t consecutive, uint32_t n, uint32_t successes) {
+/* What harnesses of other rules begin with. */
+static ttb_breaker_config others(void) { return TTB_CONFIG(ttb_breaker_config); }
+
+static void make_as(ttb_breaker_config c, int32_t consecutive, uint32_t n, uint32_t successes) {
   ttb_breaker b;
-  ttb_breaker_config c = TTB_CONFIG(ttb_breaker_config);
   c.consecutive = consecutive;
-  c.failure_rate_ppm = TTB_OFF;
+  if (c.window_calls == 0) c.failure_rate_ppm = TTB_OFF;
   c.open_ms = 10;
   c.lease_ms = 1000;
   c.half_open_probes = probes = n;
@@ -39,6 +41,10 @@ static void make(int32_t consecutive, uint32_t n, uint32_t successes) {
   ex_check(ttb_breaker_init(&b, memory, (uint64_t)size, &c) == TTB_OK, "init");
   for (uint64_t i = 0; i < EX_ACTORS; i++)
     ex_check(ttb_breaker_join(&b, i + 1, &handle[i]) == TTB_OK, "join");
+}
+
+static void make(int32_t consecutive, uint32_t n, uint32_t successes) {
+  make_as(others(), consecutive, n, successes);
 }
 
 /* Half-open at NOW, no probe out. */
@@ -232,4 +238,100 @@ const ex_harness ex_breaker_clock = {
     .check = check_clock,
     .bound = EX_COMPLETE,
     .deep_bound = EX_COMPLETE,
+};
+
+/* ---- the same for the last calls: each of their words ---- */
+
+static void setup_last(void) {
+  ttb_breaker_config c = others();
+  c.window_calls = 4;
+  c.slow_rate_ppm = 1000000;
+  make_as(c, TTB_OFF, 1, 1);
+  early = ttb_breaker_acquire(&handle[0], 0, NOW);
+}
+static void last_a(void) { (void)end(0, early, TTB_FAILURE, NOW); }
+static void last_b(void) {
+  (void)ttb_breaker_set(&handle[1], 0, TTB_BREAKER_CLOSED, NOW);
+  (void)end(1, take(1, NOW), TTB_SLOW, NOW);
+}
+static void last_c(void) { (void)end(2, early, TTB_SUCCESS, NOW); }
+static void check_last(void) {
+  ttb_breaker_info i = info(NOW);
+  ex_check(i.calls == 1 && i.failures == 0 && i.slow == 1,
+           "a late report changed a later generation's calls");
+}
+
+const ex_harness ex_breaker_last = {
+    .name = "breaker-last",
+    .what = "late reports beside a reset: the later last calls stay",
+    .setup = setup_last,
+    .actor = {last_a, last_b, last_c},
+    .check = check_last,
+    .bound = 4,
+    .deep_bound = 6,
+};
+
+/* ---- and for a round judged by rates ---- */
+
+static void setup_verdict(void) {
+  ttb_breaker_config c = others();
+  c.half_open_calls = 3;
+  make_as(c, 1, 2, 1);
+  half_open();
+  early = take(0, NOW);
+}
+static void verdict_a(void) { (void)end(0, early, TTB_FAILURE, NOW); }
+static void verdict_b(void) { /* a later round, of which one outcome is in */
+  (void)ttb_breaker_set(&handle[1], 0, TTB_BREAKER_OPEN, NOW);
+  int64_t t = take(1, LATER);
+  if (t >= 0) (void)end(1, t, TTB_SUCCESS, LATER);
+}
+static void check_verdict(void) {
+  ttb_breaker_info i = info(LATER);
+  if (ex_dead(1)) return;
+  ex_check(i.state == TTB_BREAKER_HALF_OPEN && i.probe_calls == 1 && i.probe_failures == 0,
+           "a late probe changed a later round");
+}
+
+const ex_harness ex_breaker_verdict = {
+    .name = "breaker-verdict",
+    .what = "a probe of the round before beside a round judged by rates",
+    .setup = setup_verdict,
+    .actor = {verdict_a, verdict_b},
+    .check = check_verdict,
+    .crashable = 1u << 1,
+    .crashes = 1,
+    .bound = EX_COMPLETE,
+    .deep_bound = EX_COMPLETE,
+};
+
+/* ---- the end of a ramp beside an opening ---- */
+
+static int64_t early_too;
+
+static void setup_ramp(void) {
+  ttb_breaker_config c = others();
+  c.ramp_ms = 10;
+  c.ramp_start_ppm = 1000000;
+  make_as(c, 2, 1, 1);
+  half_open();
+  (void)end(0, take(0, NOW), TTB_SUCCESS, NOW);
+  early = ttb_breaker_acquire(&handle[0], 0, NOW);
+  early_too = ttb_breaker_acquire(&handle[0], 0, NOW);
+}
+static void ramp_a(void) { (void)take(0, LATER); } /* ends it */
+static void ramp_b(void) { (void)end(1, early, TTB_FAILURE, LATER); }
+static void ramp_c(void) { (void)end(2, early_too, TTB_FAILURE, LATER); }
+static void check_ramp(void) {
+  ex_check(info(LATER).state == TTB_BREAKER_OPEN, "the end of a ramp stopped an opening");
+}
+
+const ex_harness ex_breaker_ramp = {
+    .name = "breaker-ramp",
+    .what = "the end of a ramp beside two failures that open it",
+    .setup = setup_ramp,
+    .actor = {ramp_a, ramp_b, ramp_c},
+    .check = check_ramp,
+    .bound = 4,
+    .deep_bound = 6,
 };

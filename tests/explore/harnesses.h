@@ -31,7 +31,10 @@
   ROW(ex_breaker_stampede) \
   ROW(ex_breaker_late)    \
   ROW(ex_breaker_counts)  \
-  ROW(ex_breaker_clock)
+  ROW(ex_breaker_clock)   \
+  ROW(ex_breaker_last)    \
+  ROW(ex_breaker_verdict) \
+  ROW(ex_breaker_ramp)
 
 #define EX_DECLARE(name) extern const ex_harness name;
 EX_HARNESSES(EX_DECLARE)

@@ -2,7 +2,8 @@
 /* Fuzz: a breaker from any config, any calls, any bytes in its region.
  *
  *     byte 0: 0 = a region of our own making, else the bytes themselves are it
- *     64 bytes: the config (struct_size included)
+ *     64 bytes: the config (struct_size included); the rest of it follows if
+ *     struct_size is above 64, else it is zero
  *     then: operations of 12 bytes; those of kind 7 scribble over the region
  *
  * Nothing may crash, hang or touch what is not the region's; while nobody
@@ -44,7 +45,9 @@ static void looks_right(ttb_breaker *b, const ttb_breaker_config *c, uint32_t sl
   must(i.failures <= i.calls);
   must(i.failure_rate_ppm >= -1 && i.failure_rate_ppm <= 1000000);
   must(i.probes_out <= (c->half_open_probes ? c->half_open_probes : 1));
-  must(i.retry_after_ms >= -1 && i.retry_after_ms <= 3600000);
+  must(i.retry_after_ms >= -1 && i.retry_after_ms <= 3600001);
+  must(i.slow <= i.calls && i.slow_rate_ppm >= -1 && i.slow_rate_ppm <= 1000000);
+  must(i.open_step < 16 && i.probe_failures + i.probe_slow <= i.probe_calls);
   must(ttb_breaker_peek(b, slot, now) == TTB_OK || i.retry_after_ms != 0);
 }
 
@@ -102,13 +105,16 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
   uint8_t hostile;
   union {
     ttb_breaker_config c;
-    unsigned char bytes[64];
+    unsigned char bytes[sizeof(ttb_breaker_config)];
   } config;
   ttb_breaker b, mine;
   ttb_detail detail = {.struct_size = sizeof detail};
   char text[80];
   (void)take(&r, &hostile, 1);
-  (void)take(&r, &config, sizeof config);
+  memset(&config, 0, sizeof config);
+  (void)take(&r, &config, 64);
+  if (config.c.struct_size == 56 || config.c.struct_size == 64) config.c.struct_size = sizeof config;
+  else (void)take(&r, config.bytes + 64, sizeof config - 64);
   if (config.c.struct_size > sizeof config) config.c.struct_size = sizeof config;
 
   int32_t code = ttb_breaker_check(&config.c, &detail);

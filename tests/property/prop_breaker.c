@@ -20,7 +20,7 @@
 
 typedef struct event {
   int64_t v;
-  bool failed;
+  bool failed, slow;
 } event;
 
 typedef struct probe {
@@ -33,6 +33,11 @@ typedef struct ref_slot {
   uint32_t gen;
   int64_t deadline;
   uint32_t row, successes, opened;
+  uint32_t round_calls, round_failures, round_slow;
+  uint32_t step;   /* of the open time; while closed, of the next one when it closed */
+  int64_t closed;  /* when that was */
+  bool ramp;       /* closed, and not all pass yet */
+  uint64_t ramp_calls;
   probe probes[32];
   event events[LIFE];
   int n_events;
@@ -103,13 +108,79 @@ static int64_t ref_time(ref *r, int64_t raw, bool keep) {
   return v;
 }
 
+/* What opened it can be seen while it is open. */
 static void ref_move(ref_slot *s, int kind, int64_t deadline) {
+  bool keep = kind == TTB_BREAKER_OPEN && s->kind != TTB_BREAKER_OPEN;
   s->kind = kind;
   s->gen++;
+  s->ramp = false;
+  s->ramp_calls = 0;
   s->deadline = deadline;
-  s->row = s->successes = 0;
-  s->n_events = 0;
+  if (!keep) {
+    s->row = s->successes = s->round_calls = s->round_failures = s->round_slow = 0;
+    s->n_events = 0;
+  }
   for (int i = 0; i < 32; i++) s->probes[i].ticket = -1;
+}
+
+static uint64_t ref_splitmix(uint64_t *state) {
+  uint64_t z = (*state += UINT64_C(0x9e3779b97f4a7c15));
+  z = (z ^ (z >> 30)) * UINT64_C(0xbf58476d1ce4e5b9);
+  z = (z ^ (z >> 27)) * UINT64_C(0x94d049bb133111eb);
+  return z ^ (z >> 31);
+}
+
+/* The open time of a step, by repeated multiplication; grown: is it at its bound? */
+static int64_t ref_length(const ref *r, uint32_t step, bool *bound) {
+  int64_t length = r->c.open_ms;
+  int64_t most = r->c.open_growth_ppm > 1000000 ? r->c.open_max_ms : r->c.open_ms;
+  for (uint32_t i = 0; i < step; i++) {
+    int64_t next = length * r->c.open_growth_ppm / 1000000;
+    length = next > length ? next : length + 1;
+    if (length >= most) break;
+  }
+  *bound = length >= most;
+  return length < most ? length : most;
+}
+static uint32_t ref_next(const ref *r, uint32_t step) {
+  bool bound;
+  (void)ref_length(r, step, &bound);
+  return bound || step == 15 ? step : step + 1;
+}
+
+/* What the next open time's step is. */
+static uint32_t ref_step(const ref *r, const ref_slot *s, int64_t v) {
+  if (s->kind == TTB_BREAKER_HALF_OPEN) return ref_next(r, s->step);
+  if (s->kind != TTB_BREAKER_CLOSED) return s->step;
+  int64_t back = s->step > 0 ? (v - s->closed) / r->c.open_decay_ms : 0;
+  return back < (int64_t)s->step ? s->step - (uint32_t)back : 0;
+}
+
+static void ref_open(ref *r, ref_slot *s, int64_t v) {
+  bool bound;
+  s->step = ref_step(r, s, v);
+  int64_t length = ref_length(r, s->step, &bound);
+  if (r->c.open_jitter_ppm > 0) {
+    uint64_t state = r->c.seed, most = (uint64_t)length * (uint64_t)r->c.open_jitter_ppm / 1000000;
+    uint64_t where = (uint64_t)(s - r->slot) << 20 | ((s->gen + 1) & 0xfffff);
+    state = ref_splitmix(&state) ^ where;
+    if (most == (uint64_t)length) most--;
+    length -= (int64_t)((ref_splitmix(&state) >> 32) * (most + 1) >> 32);
+  }
+  if (r->c.flags & TTB_BREAKER_OPEN_AFTER) length++;
+  ref_move(s, TTB_BREAKER_OPEN, v + length);
+  s->opened++;
+}
+
+/* Whether x of n are too many. */
+static bool ref_many(const ref *r, uint64_t x, uint64_t n, int32_t ppm) {
+  uint64_t have = x * 1000000, limit = n * (uint64_t)ppm;
+  return have > limit || (have == limit && !(r->c.flags & TTB_BREAKER_RATE_ABOVE));
+}
+
+static uint32_t ref_least(const ref *r) {
+  int32_t n = r->c.window_calls;
+  return n > 0 && r->c.min_calls > (uint32_t)n ? (uint32_t)n : r->c.min_calls;
 }
 
 static uint32_t ref_out(const ref *r, const ref_slot *s) {
@@ -119,22 +190,38 @@ static uint32_t ref_out(const ref *r, const ref_slot *s) {
 }
 
 static void ref_window(const ref *r, const ref_slot *s, int64_t v, uint32_t *calls,
-                       uint32_t *failures) {
+                       uint32_t *failures, uint32_t *slow) {
   int64_t turn = v * 16 / r->c.window_ms;
-  *calls = *failures = 0;
+  *calls = *failures = *slow = 0;
   for (int i = 0; i < s->n_events; i++) {
     int64_t age = turn - s->events[i].v * 16 / r->c.window_ms;
+    if (r->c.window_calls > 0) age = s->n_events - i > r->c.window_calls ? -1 : 0;
     if (age < 0 || age > 15) continue;
     ++*calls;
     *failures += s->events[i].failed;
+    *slow += s->events[i].slow;
   }
 }
 
 /* Whether an acquire is granted, and as what: 0 plain, 1 probe, or a code. */
 static int ref_acquire(ref *r, ref_slot *s, int64_t raw) {
-  if (s->kind == TTB_BREAKER_CLOSED) return 0;
+  if (s->kind == TTB_BREAKER_CLOSED && !s->ramp) return 0;
   int64_t v = ref_time(r, raw, true);
   if (s->kind == TTB_BREAKER_DISABLED) return 0;
+  if (s->ramp && v - s->closed >= r->c.ramp_ms) s->ramp = false;
+  if (s->kind == TTB_BREAKER_CLOSED) {
+    if (!s->ramp) return 0;
+    uint64_t start = (uint64_t)r->c.ramp_start_ppm;
+    uint64_t share = start + (1000000 - start) * (uint64_t)(v - s->closed) / (uint64_t)r->c.ramp_ms;
+    uint64_t state = r->c.seed, where = (uint64_t)(s - r->slot) << 20 | (s->gen & 0xfffff);
+    state = ref_splitmix(&state) ^ where;
+    uint64_t point = ref_splitmix(&state) + ++s->ramp_calls * UINT64_C(0x9e3779b97f4a7c15);
+    /* point / 2^64 < share / 10^6, in two halves */
+    uint64_t high = (point >> 32) * 1000000, low = (point & 0xffffffff) * 1000000;
+    if ((high + (low >> 32)) >> 32 < share) return 0;
+    r->refused++;
+    return TTB_THROTTLED;
+  }
   if (s->kind == TTB_BREAKER_OPEN && v >= s->deadline)
     ref_move(s, TTB_BREAKER_HALF_OPEN, v + r->c.lease_ms);
   if (s->kind == TTB_BREAKER_HALF_OPEN && v >= s->deadline)
@@ -159,32 +246,69 @@ static int ref_report(ref *r, const given *g, int outcome, int64_t raw) {
   if (p) p->ticket = -1;
   if (outcome == TTB_IGNORED || outcome == TTB_CANCELLED || s->kind == TTB_BREAKER_DISABLED)
     return TTB_OK;
-  bool failed = outcome == TTB_FAILURE;
+  bool failed = outcome == TTB_FAILURE, slow = outcome == TTB_SLOW && r->c.slow_rate_ppm > 0;
+  uint32_t flags = r->c.flags;
   if (p) {
-    if (failed) {
-      ref_move(s, TTB_BREAKER_OPEN, ref_time(r, raw, true) + r->c.open_ms);
-      s->opened++;
+    bool again = failed || slow, well = false;
+    if (r->c.half_open_calls > 0) {
+      uint32_t n = (uint32_t)r->c.half_open_calls, left;
+      s->round_calls++;
+      s->round_failures += failed;
+      s->round_slow += slow;
+      left = n > s->round_calls ? n - s->round_calls : 0;
+      uint32_t all = s->round_calls + left;
+      again = ref_many(r, s->round_failures, all, r->c.half_open_rate_ppm) ||
+              (r->c.slow_rate_ppm > 0 && ref_many(r, s->round_slow, all, r->c.slow_rate_ppm));
+      well = !ref_many(r, s->round_failures + left, all, r->c.half_open_rate_ppm) &&
+             !(r->c.slow_rate_ppm > 0 &&
+               ref_many(r, s->round_slow + left, all, r->c.slow_rate_ppm));
+      if (left > 0 && !(flags & TTB_BREAKER_EARLY_VERDICT)) again = well = false;
+    } else if (!again) {
+      well = ++s->successes >= r->c.half_open_successes;
+    }
+    if (again) {
+      ref_open(r, s, ref_time(r, raw, true));
       return TTB_BREAKER_REOPENED;
     }
-    if (++s->successes < r->c.half_open_successes) return TTB_OK;
+    if (!well) return TTB_OK;
+    s->step = r->c.open_decay_ms > 0 ? ref_next(r, s->step) : 0;
+    if (s->step > 0 || r->c.ramp_ms > 0) s->closed = ref_time(r, raw, true);
     ref_move(s, TTB_BREAKER_CLOSED, 0);
+    s->ramp = r->c.ramp_ms > 0;
     return TTB_BREAKER_RECLOSED;
   }
-  bool open = false;
+  bool all = (flags & TTB_BREAKER_ALL) != 0, any = (flags & TTB_BREAKER_TRIP_ON_SUCCESS) != 0;
+  int rules = 0, said = 0;
   s->row = failed ? s->row + 1 : 0;
-  if (failed && r->c.consecutive > 0) open = s->row >= (uint32_t)r->c.consecutive;
-  if (r->c.failure_rate_ppm > 0) {
-    int64_t v = ref_time(r, raw, true);
-    uint32_t calls, failures;
-    s->events[s->n_events++] = (event){v, failed};
-    ref_window(r, s, v, &calls, &failures);
-    if (failed && calls >= r->c.min_calls &&
-        (uint64_t)failures * 1000000 >= (uint64_t)r->c.failure_rate_ppm * calls)
-      open = true;
+  if (r->c.consecutive > 0) {
+    rules++;
+    said += failed && s->row >= (uint32_t)r->c.consecutive;
   }
-  if (!open) return TTB_OK;
-  ref_move(s, TTB_BREAKER_OPEN, ref_time(r, raw, true) + r->c.open_ms);
-  s->opened++;
+  if (r->c.failure_rate_ppm > 0 || r->c.slow_rate_ppm > 0) {
+    int64_t v = r->c.window_calls > 0 ? 0 : ref_time(r, raw, true);
+    uint32_t calls, failures, slows;
+    s->events[s->n_events++] = (event){v, failed, slow};
+    ref_window(r, s, v, &calls, &failures, &slows);
+    if (r->c.failure_rate_ppm > 0) {
+      rules++;
+      said += (failed || all || any) && calls >= ref_least(r) &&
+              ref_many(r, failures, calls, r->c.failure_rate_ppm);
+    }
+    if (r->c.slow_rate_ppm > 0) {
+      rules++;
+      said += (outcome == TTB_SLOW || all || any) && calls >= ref_least(r) &&
+              ref_many(r, slows, calls, r->c.slow_rate_ppm);
+    }
+  }
+  if (outcome == TTB_SUCCESS && !any) return TTB_OK;
+  if (all ? said < rules : said == 0) return TTB_OK;
+  if (flags & TTB_BREAKER_METRICS_ONLY) {
+    ref_move(s, TTB_BREAKER_CLOSED, 0);
+    s->step = 0;
+    s->opened++;
+    return TTB_OK;
+  }
+  ref_open(r, s, ref_time(r, raw, true));
   return TTB_BREAKER_OPENED;
 }
 
@@ -216,6 +340,22 @@ static void begin(check *c) {
   k.half_open_successes = (uint32_t)check_between(c, 1, 4);
   k.lease_ms = (uint32_t)check_between(c, 1, check_chance(c, 1, 2) ? 20 : 5000);
   k.threads = ROWS;
+  if (check_chance(c, 1, 2)) k.slow_rate_ppm = (int32_t)check_between(c, 1, 1000000);
+  k.half_open_calls = check_chance(c, 1, 2) ? TTB_OFF : (int32_t)check_between(c, 1, 9);
+  k.half_open_rate_ppm = (int32_t)check_between(c, 1, 1000000);
+  k.open_growth_ppm = check_chance(c, 1, 2) ? 1000000 : (int32_t)check_between(c, 1000000, 4000000);
+  k.open_max_ms = (uint32_t)check_between(c, k.open_ms, check_chance(c, 1, 2) ? 20000 : 3600000);
+  if (check_chance(c, 1, 3)) k.open_jitter_ppm = (int32_t)check_between(c, 1, 1000000);
+  k.open_decay_ms = check_chance(c, 1, 3) ? TTB_OFF : (int32_t)check_between(c, 1, 30000);
+  if (check_chance(c, 2, 3)) k.flags = (uint32_t)check_below(c, check_chance(c, 1, 4) ? 64 : 32);
+  k.seed = check_rand(c);
+  if (check_chance(c, 1, 3)) k.ramp_ms = (int32_t)check_between(c, 1, 20000);
+  k.ramp_start_ppm = (int32_t)check_between(c, 1, 1000000);
+  if (check_chance(c, 1, 3)) k.window_calls = (int32_t)check_between(c, 1, 40);
+  for (int i = 0; i < 3; i++) { /* rates that are met exactly */
+    int32_t *rate[] = {&k.failure_rate_ppm, &k.slow_rate_ppm, &k.half_open_rate_ppm};
+    if (*rate[i] > 0 && check_chance(c, 1, 3)) *rate[i] = (int32_t)check_between(c, 1, 4) * 250000;
+  }
   memset(&l, 0, sizeof l);
   l.r.c = k;
   l.left = LIFE;
@@ -264,7 +404,7 @@ static void acquire(check *c) {
   int32_t peek = ttb_breaker_peek(&l.handle[h], (uint32_t)slot, l.now_ns);
   int want = ref_acquire(&l.r, s, raw_ms());
   int64_t t = ttb_breaker_acquire(&l.handle[h], (uint32_t)slot, l.now_ns);
-  CHECK(c, peek == (want < 0 ? want : TTB_OK), "peek %d, acquire should be %d", peek, want);
+  CHECK(c, peek == (want < 0 && want != TTB_THROTTLED ? want : TTB_OK), "peek %d, acquire should be %d", peek, want);
   if (want < 0 || t < 0) {
     CHECK(c, t == want, "acquire %" PRId64 ", should be %d", t, want);
     return;
@@ -317,8 +457,12 @@ static void set_by_hand(check *c) {
                                TTB_BREAKER_FORCED_OPEN, TTB_BREAKER_DISABLED};
   int slot = (int)check_below(c, l.r.c.capacity), state = states[check_below(c, 5)];
   int64_t v = ref_time(&l.r, raw_ms(), true);
-  ref_move(&l.r.slot[slot], state, state == TTB_BREAKER_OPEN ? v + l.r.c.open_ms : 0);
-  l.r.slot[slot].opened += state == TTB_BREAKER_OPEN;
+  if (state == TTB_BREAKER_OPEN) {
+    ref_open(&l.r, &l.r.slot[slot], v);
+  } else {
+    ref_move(&l.r.slot[slot], state, 0);
+    l.r.slot[slot].step = 0;
+  }
   int32_t got = ttb_breaker_set(&l.handle[0], (uint32_t)slot, state, l.now_ns);
   CHECK(c, got == TTB_OK, "set: %d", got);
 }
@@ -337,7 +481,7 @@ static void recover(check *c) {
 }
 
 static void compare(check *c) {
-  uint32_t slot = (uint32_t)check_below(c, l.r.c.capacity), calls, failures;
+  uint32_t slot = (uint32_t)check_below(c, l.r.c.capacity), calls, failures, slow;
   const ref_slot *s = &l.r.slot[slot];
   ttb_breaker_info i = {.struct_size = sizeof i};
   ttb_breaker_stats st = {.struct_size = sizeof st};
@@ -345,6 +489,10 @@ static void compare(check *c) {
   (void)ttb_breaker_statistics(&l.handle[0], &st);
   int64_t v = ref_time(&l.r, raw_ms(), false), left = s->deadline > v ? s->deadline - v : 0;
   bool half = s->kind == TTB_BREAKER_HALF_OPEN, open = s->kind == TTB_BREAKER_OPEN;
+  ref_slot none = {.kind = s->kind, .gen = s->gen, .deadline = s->deadline, .opened = s->opened,
+                   .step = s->step};
+  for (int k = 0; k < 32; k++) none.probes[k].ticket = -1;
+  if (open && left == 0) s = &none; /* what opened it is past */
   CHECK(c, i.state == (open && left == 0 ? TTB_BREAKER_HALF_OPEN : s->kind), "state %d for %d",
         i.state, s->kind);
   CHECK(c, i.generation == (s->gen & 0xfffff), "generation %u for %u", i.generation, s->gen);
@@ -352,14 +500,27 @@ static void compare(check *c) {
   CHECK(c, i.consecutive == (l.r.c.consecutive > 0 ? s->row : 0), "row %u for %u", i.consecutive,
         s->row);
   CHECK(c, i.probes_out == (half ? ref_out(&l.r, s) : 0), "%u probes out", i.probes_out);
-  CHECK(c, i.probe_successes == (half ? s->successes : 0), "%u successes", i.probe_successes);
-  ref_window(&l.r, s, v, &calls, &failures);
+  uint32_t good = s->successes + s->round_calls - s->round_failures;
+  CHECK(c, i.probe_successes == good, "%u successes", i.probe_successes);
+  CHECK(c, i.probe_calls == s->round_calls && i.probe_failures == s->round_failures &&
+            i.probe_slow == s->round_slow, "round %u/%u/%u", i.probe_calls, i.probe_failures,
+        i.probe_slow);
+  uint32_t step = s->kind == TTB_BREAKER_CLOSED ? ref_step(&l.r, s, v) : s->step;
+  CHECK(c, i.open_step == step, "step %u for %u", i.open_step, step);
+  ref_window(&l.r, s, v, &calls, &failures, &slow);
+  if (l.r.c.slow_rate_ppm > 0) {
+    CHECK(c, i.calls == calls && i.slow == slow, "%u/%u slow for %u/%u", i.slow, i.calls, slow,
+          calls);
+    CHECK(c, i.slow_rate_ppm ==
+              (calls >= ref_least(&l.r) ? (int32_t)((uint64_t)slow * 1000000 / calls) : -1),
+          "slow rate %d", i.slow_rate_ppm);
+  }
   if (l.r.c.failure_rate_ppm > 0) {
     CHECK(c, i.calls == calls && i.failures == failures, "%u/%u in the window for %u/%u",
           i.failures, i.calls, failures, calls);
     CHECK(c,
           i.failure_rate_ppm ==
-              (calls >= l.r.c.min_calls ? (int32_t)((uint64_t)failures * 1000000 / calls) : -1),
+              (calls >= ref_least(&l.r) ? (int32_t)((uint64_t)failures * 1000000 / calls) : -1),
           "rate %d", i.failure_rate_ppm);
   }
   int64_t wait = open ? left

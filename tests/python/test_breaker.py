@@ -118,7 +118,25 @@ def test_options_are_the_librarys():
     assert there["open_ms"] == ("open_ms", 5000, 1, 3600000, "ms")
     assert set(there) == {
         "capacity", "consecutive", "failure_rate_ppm", "window_ms", "min_calls", "open_ms",
-        "half_open_probes", "half_open_successes", "lease_ms", "threads", "seed"}
+        "half_open_probes", "half_open_successes", "lease_ms", "threads", "flags", "seed",
+        "slow_rate_ppm", "half_open_calls", "half_open_rate_ppm", "open_growth_ppm", "open_max_ms",
+        "open_jitter_ppm", "open_decay_ms", "window_calls", "ramp_ms", "ramp_start_ppm"}
+
+
+def test_slow_calls_and_a_growing_open_time():
+    now = [10**12]
+    b = Breaker(consecutive=-1, failure_rate_ppm=-1, slow_rate_ppm=500000, window_calls=4,
+                open_ms=1000, open_growth_ppm=2000000, open_max_ms=3000, clock=lambda: now[0])
+    for _ in range(4):
+        b.report(b.acquire(), Outcome.SLOW)
+    info = b.explain()
+    assert info.state == BreakerState.OPEN
+    assert (info.slow, info.slow_rate_ppm, info.retry_after_ms) == (4, 1000000, 1000)
+    for wait in (2000, 3000, 3000):
+        now[0] += b.explain().retry_after_ms * 10**6
+        assert b.report(b.acquire(), Outcome.SLOW) == 2
+        assert b.explain().retry_after_ms == wait
+    assert b.explain().open_step == 2
 
 
 def test_bad_arguments():

@@ -23,10 +23,9 @@ static const struct {
   const char *set, *why;
 } not_offered[] = {
     {"brpc", "weighs failures by their latency: a fast-failing backend stays in"},
-    {"window-count", "count windows are not in this release"},
     {"outlier", "outlier ejection is not in this release"},
-    {"throttle", "throttles are not in this release"},
-    {"retry-budget", "retry budgets are not in this release"},
+    {"throttle", "limiter answers it: build/tests/vectors/limiter"},
+    {"retry-budget", "limiter answers it: build/tests/vectors/limiter"},
     {"limits", "concurrency limits are not in this release"},
 };
 
@@ -48,7 +47,7 @@ typedef struct run {
   ttb_breaker b;
   ttb_breaker_config c;
   void *mem;
-  const char *set;
+  const char *set, *project;
   int64_t at_ms, shift_ms; /* the scenario's time, and what skipping added */
   double slow_ms;
   bool plain_window; /* the set tests a window, not a breaker */
@@ -98,9 +97,32 @@ static bool only(run *r, const json_t *o, const char *keys) {
 
 /* ---- configs, by profile ---- */
 
+static bool resilience4j(run *r, const json_t *k) {
+  bool count = strcmp(text(k, "window_type"), "count") == 0;
+  if (!only(r, k, " window_type window_s window min_calls failure_rate_gte slow_rate_gte "
+                  "slow_ms_gt half_open_calls open_ms open_multiplier "))
+    return false;
+  r->c.consecutive = TTB_OFF;
+  r->c.failure_rate_ppm = (int32_t)(number(k, "failure_rate_gte") * 10000);
+  r->c.slow_rate_ppm = (int32_t)(number(k, "slow_rate_gte") * 10000);
+  if (count) r->c.window_calls = (int32_t)number(k, "window");
+  else r->c.window_ms = (uint32_t)(number(k, "window_s") * 1000);
+  r->c.min_calls = (uint32_t)number(k, "min_calls");
+  r->c.half_open_probes = (uint32_t)number(k, "half_open_calls");
+  r->c.half_open_calls = (int32_t)number(k, "half_open_calls");
+  r->c.half_open_rate_ppm = r->c.failure_rate_ppm;
+  r->c.open_ms = (uint32_t)number(k, "open_ms");
+  r->c.open_decay_ms = TTB_OFF;
+  if (has(k, "open_multiplier"))
+    r->c.open_growth_ppm = (int32_t)(number(k, "open_multiplier") * 1000000);
+  r->c.flags = TTB_BREAKER_OPEN_AFTER | TTB_BREAKER_TRIP_ON_SUCCESS;
+  r->slow_ms = number(k, "slow_ms_gt");
+  return true;
+}
+
 static bool time_window(run *r, const json_t *k) {
   if (!only(r, k, " window_type window_s min_calls failure_rate_gte slow_rate_gte slow_ms_gt "
-                  "half_open_calls open_ms lease_ms open_end "))
+                  "half_open_calls open_ms lease_ms open_end ramp_ms ramp_start "))
     return false;
   if (strcmp(text(k, "window_type"), "time") != 0) return no(r, "a count window is not offered");
   r->c.consecutive = TTB_OFF;
@@ -110,6 +132,8 @@ static bool time_window(run *r, const json_t *k) {
   r->c.half_open_probes = r->c.half_open_successes = (uint32_t)number(k, "half_open_calls");
   r->c.open_ms = (uint32_t)number(k, "open_ms");
   r->c.lease_ms = (uint32_t)number(k, "lease_ms");
+  r->c.ramp_ms = (int32_t)number(k, "ramp_ms");
+  r->c.ramp_start_ppm = (int32_t)(number(k, "ramp_start") * 1000000);
   r->slow_ms = number(k, "slow_ms_gt");
   return true;
 }
@@ -134,17 +158,24 @@ static bool gobreaker(run *r, const json_t *k) {
   return true;
 }
 
+/* k of the last n; in half-open the successes' k of n, if there is one, decides
+ * as soon as it is sure. */
 static bool failsafe(run *r, const json_t *k) {
   const json_t *fail = json_object_get(k, "fail"), *good = json_object_get(k, "success");
   if (!only(r, k, " fail success ")) return false;
   int of = (int)json_integer_value(json_array_get(fail, 1));
-  if (json_integer_value(json_array_get(fail, 0)) != of) return no(r, "k of n is not offered");
-  r->c.consecutive = of;
-  r->c.failure_rate_ppm = TTB_OFF;
-  if (!good) return true;
-  of = (int)json_integer_value(json_array_get(good, 1));
-  if (json_integer_value(json_array_get(good, 0)) != of) return no(r, "k of n is not offered");
-  r->c.half_open_probes = r->c.half_open_successes = (uint32_t)of;
+  int bad = (int)json_integer_value(json_array_get(fail, 0));
+  r->c.consecutive = bad == of ? of : TTB_OFF;
+  r->c.failure_rate_ppm = bad == of ? TTB_OFF : 1000000 * bad / of;
+  r->c.window_calls = bad == of ? TTB_OFF : of;
+  if (good) {
+    of = (int)json_integer_value(json_array_get(good, 1));
+    bad = of - (int)json_integer_value(json_array_get(good, 0)) + 1;
+  }
+  r->c.half_open_probes = (uint32_t)of;
+  r->c.half_open_calls = of;
+  r->c.half_open_rate_ppm = 1000000 * bad / of;
+  r->c.flags = TTB_BREAKER_EARLY_VERDICT;
   return true;
 }
 
@@ -159,7 +190,22 @@ static bool accrual(run *r, const json_t *k) {
   return true;
 }
 
+/* Which side of the boundary a project takes is what these scenarios tell. */
 static bool boundary(run *r, const json_t *k) {
+  static const struct {
+    const char *project;
+    uint32_t flags;
+  } sides[] = {{"sony/gobreaker", TTB_BREAKER_OPEN_AFTER},
+               {"resilience4j/", TTB_BREAKER_OPEN_AFTER},
+               {"dmexe/failsafe-rs", TTB_BREAKER_OPEN_AFTER},
+               {"Netflix/Hystrix", TTB_BREAKER_OPEN_AFTER},
+               {"alibaba/Sentinel@", TTB_BREAKER_RATE_ABOVE},
+               {"nodeshift/opossum", TTB_BREAKER_RATE_ABOVE},
+               {"connor4312/cockatiel", TTB_BREAKER_RATE_ABOVE},
+               {"grpc/", TTB_BREAKER_RATE_ABOVE}};
+  for (size_t i = 0; i < sizeof sides / sizeof sides[0]; i++)
+    if (strncmp(r->project, sides[i].project, strlen(sides[i].project)) == 0)
+      r->c.flags = sides[i].flags;
   if (!only(r, k, " open_ms rate min_calls ")) return false;
   r->c.consecutive = TTB_OFF;
   r->c.open_ms = (uint32_t)number(k, "open_ms");
@@ -177,15 +223,25 @@ static bool bare_window(run *r, const json_t *k) {
   return true;
 }
 
+static bool count_window(run *r, const json_t *k) {
+  if (!only(r, k, " window ")) return false;
+  r->c.consecutive = TTB_OFF;
+  r->c.slow_rate_ppm = r->c.failure_rate_ppm = 1000000;
+  r->c.flags = TTB_BREAKER_RATE_ABOVE; /* so that it never opens */
+  r->c.window_calls = (int32_t)number(k, "window");
+  r->plain_window = true;
+  return true;
+}
+
 static bool configure(run *r, const json_t *scenario) {
   static const struct {
     const char *set;
     bool (*read)(run *, const json_t *);
   } sets[] = {
-      {"edge-desired", time_window},   {"breaker-resilience4j", time_window},
+      {"edge-desired", time_window},   {"breaker-resilience4j", resilience4j},
       {"breaker-gobreaker", gobreaker}, {"breaker-failsafe", failsafe},
       {"accrual", accrual},            {"boundaries", boundary},
-      {"window-time", bare_window},
+      {"window-time", bare_window},    {"window-count", count_window},
   };
   r->c = TTB_CONFIG(ttb_breaker_config);
   for (size_t i = 0; i < sizeof sets / sizeof sets[0]; i++) {
@@ -221,7 +277,7 @@ static int outcome_of(const run *r, const json_t *step) {
     const char *word;
     int outcome;
   } words[] = {{"success", TTB_SUCCESS}, {"failure", TTB_FAILURE}, {"ignored", TTB_IGNORED},
-               {"excluded", TTB_IGNORED}};
+               {"excluded", TTB_IGNORED}, {"slow_success", TTB_SLOW}};
   for (size_t i = 0; i < sizeof words / sizeof words[0]; i++) {
     if (strcmp(text(step, "outcome"), words[i].word) != 0) continue;
     bool slow = r->slow_ms > 0 && number(step, "duration_ms") > r->slow_ms;
@@ -322,12 +378,23 @@ static bool do_would_probe(run *r, const json_t *step) {
 static bool metric(run *r, const char *key, double *ret) {
   ttb_breaker_info i = info(r);
   bool half = i.state == TTB_BREAKER_HALF_OPEN;
-  double good = half ? i.probe_successes : i.calls - i.failures;
-  double bad = half ? 0 : i.failures; /* a failure ends the round */
+  bool round = half || i.probe_calls > 0; /* also the one that opened it again */
+  double good = round ? i.probe_successes : i.calls - i.failures;
+  double bad = round ? i.probe_failures : i.failures;
+  double slow = round ? i.probe_slow : i.slow;
   if (strcmp(key, "total") == 0) *ret = good + bad;
   else if (strcmp(key, "requests") == 0) *ret = good + bad + (half ? i.probes_out : 0);
   else if (strcmp(key, "successful") == 0) *ret = good;
   else if (strcmp(key, "failed") == 0) *ret = bad;
+  else if (strcmp(key, "slow") == 0 && r->c.slow_rate_ppm > 0) *ret = slow;
+  else if (strcmp(key, "slow_successful") == 0 && r->c.slow_rate_ppm > 0) *ret = slow;
+  else if (strcmp(key, "slow_failed") == 0) *ret = 0; /* an outcome is one or the other */
+  else if (strcmp(key, "slow_rate") == 0 && (round || r->plain_window))
+    *ret = good + bad > 0 ? slow * 100 / (good + bad) : 0;
+  else if (strcmp(key, "slow_rate") == 0)
+    *ret = i.slow_rate_ppm < 0 ? -1 : i.slow_rate_ppm / 1e4;
+  else if (strcmp(key, "failure_rate") == 0 && round && !half)
+    *ret = bad * 100 / (good + bad);
   else if (strcmp(key, "excluded") == 0) *ret = 0; /* they count nowhere */
   else if (strcmp(key, "consecutive_failures") == 0) *ret = i.consecutive;
   else if (strcmp(key, "consecutive_successes") == 0 && half) *ret = good;
@@ -437,6 +504,20 @@ static bool do_parallel_allow(run *r, const json_t *step) {
   return granted == (int)number(step, "expect_granted") ? true : no(r, "granted %d", granted);
 }
 
+/* Which share of a thousand calls passes at each of these times. */
+static bool do_admit_fraction(run *r, const json_t *step) {
+  const json_t *at = json_object_get(step, "at_ms"), *want = json_object_get(step, "expect");
+  for (size_t i = 0; i < json_array_size(at); i++) {
+    int passed = 0;
+    r->at_ms = json_integer_value(json_array_get(at, i));
+    for (int n = 0; n < 1000; n++) passed += ttb_breaker_acquire(&r->b, 0, now(r)) >= 0;
+    double off = passed / 1000.0 - json_number_value(json_array_get(want, i));
+    if (off > number(step, "tol") || off < -number(step, "tol"))
+      return no(r, "%d of 1000 at %d ms", passed, (int)r->at_ms);
+  }
+  return json_array_size(at) > 0;
+}
+
 static bool do_allow_info(run *r, const json_t *step) {
   const json_t *want = json_object_get(step, "expect");
   int64_t t = ttb_breaker_acquire(&r->b, 0, now(r)), wait = info(r).retry_after_ms;
@@ -461,6 +542,7 @@ static bool do_step(run *r, const json_t *step) {
       {"window", do_window},   {"fail", do_fail},
       {"kill", do_kill},       {"allow_in_process", do_allow_in_process},
       {"allow_info", do_allow_info}, {"parallel_allow", do_parallel_allow},
+      {"admit_fraction", do_admit_fraction},
   };
   for (size_t i = 0; i < sizeof ops / sizeof ops[0]; i++) {
     if (strcmp(ops[i].op, text(step, "op")) != 0) continue;
@@ -541,7 +623,8 @@ int main(int argc, char **argv) {
         left++;
         continue;
       }
-      run r = {.set = set, .mem = mem};
+      const json_t *source = json_object_get(json_array_get(scenarios, i), "source");
+      run r = {.set = set, .project = text(source, "project"), .mem = mem};
       memset(mem, 0, SIZE);
       if (run_scenario(&r, json_array_get(scenarios, i))) passed++;
       else failed++;

@@ -145,7 +145,7 @@ def errname(code: int) -> str:
 
 
 def key_hash(key: bytes, seed: int = 0) -> int:
-    """The hash of a key for consistent picks (maglev): XXH64, the same in every
+    """The hash of a key for consistent picks (maglev, ring hash, ...): XXH64, the same in every
     process and on every machine, as Python's own hash() is not."""
     return int(_hash(key, len(key), seed))
 

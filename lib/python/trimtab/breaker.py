@@ -43,8 +43,18 @@ class Config(_ffi.Struct):
         ("half_open_successes", u32),
         ("lease_ms", u32),
         ("threads", u32),
-        ("reserved", u32),
+        ("flags", u32),
         ("seed", u64),
+        ("slow_rate_ppm", i32),
+        ("half_open_calls", i32),
+        ("half_open_rate_ppm", i32),
+        ("open_growth_ppm", i32),
+        ("open_max_ms", u32),
+        ("open_jitter_ppm", i32),
+        ("open_decay_ms", i32),
+        ("window_calls", i32),
+        ("ramp_ms", i32),
+        ("ramp_start_ppm", i32),
     ]
 
 
@@ -61,6 +71,12 @@ class _Info(_ffi.Struct):
         ("probe_successes", u32),
         ("opened", u32),
         ("retry_after_ms", i64),
+        ("slow", u32),
+        ("slow_rate_ppm", i32),
+        ("open_step", u32),
+        ("probe_calls", u32),
+        ("probe_failures", u32),
+        ("probe_slow", u32),
     ]
 
 
@@ -106,6 +122,12 @@ class BreakerInfo(NamedTuple):
     probe_successes: int
     opened: int
     retry_after_ms: int
+    slow: int
+    slow_rate_ppm: int
+    open_step: int
+    probe_calls: int
+    probe_failures: int
+    probe_slow: int
 
 
 class BreakerStats(NamedTuple):

@@ -4,6 +4,7 @@
 
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>
@@ -13,6 +14,9 @@
 #include "check_rows.h"
 
 static ttb_breaker_config base(void) { return TTB_CONFIG(ttb_breaker_config); }
+
+/* The i-th field with a range: the seed has none. */
+static uint32_t field_at(uint32_t i) { return i < 11 ? i + 1 : i + 2; }
 
 static void test_defaults_as_documented(void **state) {
   (void)state;
@@ -30,10 +34,21 @@ static void test_defaults_as_documented(void **state) {
       {"half_open_successes", 1, 1000000, 1},
       {"lease_ms", 1, 3600000, 60000},
       {"threads", 1, 254, 64},
+      {"flags", 0, 63, 0},
+      {"slow_rate_ppm", 1, 1000000, TTB_OFF},
+      {"half_open_calls", 1, 10000, TTB_OFF},
+      {"half_open_rate_ppm", 1, 1000000, 500000},
+      {"open_growth_ppm", 1000000, 100000000, 1000000},
+      {"open_max_ms", 1, 3600000, 300000},
+      {"open_jitter_ppm", 1, 1000000, TTB_OFF},
+      {"open_decay_ms", 1, 86400000, 60000},
+      {"window_calls", 1, 40, TTB_OFF},
+      {"ramp_ms", 1, 3600000, TTB_OFF},
+      {"ramp_start_ppm", 1, 1000000, 100000},
   };
   for (uint32_t i = 0; i < sizeof doc / sizeof doc[0]; i++) {
     ttb_field f = {.struct_size = sizeof f};
-    assert_int_equal(ttb_breaker_field(0, i + 1, &f), TTB_OK);
+    assert_int_equal(ttb_breaker_field(0, field_at(i), &f), TTB_OK);
     assert_string_equal(f.name, doc[i].name);
     assert_true(f.min == doc[i].min && f.max == doc[i].max && f.def == doc[i].def);
   }
@@ -44,7 +59,7 @@ static void test_all_fields(void **state) {
   ttb_field f = {.struct_size = sizeof f};
   assert_int_equal(check_rows(ttb_breaker_field), 3);
   assert_int_equal(ttb_breaker_field(3, 0, &f), TTB_ERR_RANGE);
-  assert_int_equal(ttb_breaker_field(0, 13, &f), TTB_ERR_RANGE);
+  assert_int_equal(ttb_breaker_field(0, 23, &f), TTB_ERR_RANGE);
   assert_int_equal(ttb_breaker_field(0, 0, NULL), TTB_ERR_MISUSE);
   assert_int_equal(ttb_breaker_field(1, 0, &f), TTB_OK);
   assert_string_equal(f.type_name, "ttb_breaker_info");
@@ -55,15 +70,17 @@ static void test_all_fields(void **state) {
 /* Each ranged field at both ends and one beyond, by its row. */
 static void test_each_field_at_its_ends(void **state) {
   (void)state;
-  for (uint32_t i = 1; i <= 10; i++) {
+  for (uint32_t i = 0; i < 21; i++) {
     ttb_field f = {.struct_size = sizeof f};
-    assert_int_equal(ttb_breaker_field(0, i, &f), TTB_OK);
+    assert_int_equal(ttb_breaker_field(0, field_at(i), &f), TTB_OK);
     const int64_t values[] = {f.min, f.max, f.max + 1, f.min - 1, -2};
     for (int k = 0; k < 5; k++) {
       ttb_breaker_config c = base();
       ttb_detail d = {.struct_size = sizeof d};
       uint32_t v = (uint32_t)values[k];
       memcpy((char *)&c + f.offset, &v, 4);
+      bool off = f.def == TTB_OFF || strcmp(f.name, "open_decay_ms") == 0; /* may be -1 */
+      if (off && values[k] == TTB_OFF) continue;
       int32_t want = k < 2 || v == 0 ? TTB_OK : TTB_ERR_RANGE;
       assert_int_equal(ttb_breaker_check(&c, &d), want);
       assert_int_equal(d.code, want);
@@ -99,8 +116,9 @@ static void test_unknown_and_null(void **state) {
   assert_int_equal(d.code, TTB_ERR_MISUSE);
   assert_int_equal(ttb_breaker_check(NULL, NULL), TTB_ERR_MISUSE);
   assert_true(ttb_breaker_size(NULL) == TTB_ERR_MISUSE);
-  c.reserved = 1;
-  assert_int_equal(ttb_breaker_check(&c, &d), TTB_ERR_UNSUPPORTED);
+  c.flags = 0x80000000; /* a flag that may come */
+  assert_int_equal(ttb_breaker_check(&c, &d), TTB_ERR_RANGE);
+  assert_string_equal(d.field, "flags");
   struct {
     ttb_breaker_config known;
     uint32_t more[2];
@@ -116,6 +134,25 @@ static void test_unknown_and_null(void **state) {
   assert_int_equal(ttb_breaker_check(&c, &d), TTB_OK);
 }
 
+static void test_fields_that_go_together(void **state) {
+  (void)state;
+  ttb_breaker_config c = base();
+  ttb_detail d = {.struct_size = sizeof d};
+  c.consecutive = c.failure_rate_ppm = TTB_OFF;
+  c.slow_rate_ppm = 1; /* is a rule, too */
+  assert_int_equal(ttb_breaker_check(&c, &d), TTB_OK);
+  c = base(), c.open_ms = 2000, c.open_max_ms = 1999;
+  assert_int_equal(ttb_breaker_check(&c, &d), TTB_OK); /* nothing grows */
+  c.open_growth_ppm = 1000001;
+  assert_int_equal(ttb_breaker_check(&c, &d), TTB_ERR_RANGE);
+  assert_string_equal(d.field, "open_max_ms");
+  assert_true(d.got == 1999 && d.min == 2000);
+  c.open_max_ms = 2000;
+  assert_int_equal(ttb_breaker_check(&c, &d), TTB_OK);
+  c = base(), c.flags = 64;
+  assert_int_equal(ttb_breaker_check(&c, &d), TTB_ERR_RANGE);
+}
+
 /* What the header promises a breaker costs. */
 static void test_sizes(void **state) {
   (void)state;
@@ -126,6 +163,20 @@ static void test_sizes(void **state) {
   assert_int_equal(ttb_breaker_size(&c) - one, 192);
   c.half_open_probes = 4;
   assert_int_equal(ttb_breaker_size(&c) - one, 192);
+  c = base(), c.slow_rate_ppm = 500000;
+  one = ttb_breaker_size(&c);
+  c.capacity = 2;
+  assert_int_equal(ttb_breaker_size(&c) - one, 320);
+  c.failure_rate_ppm = TTB_OFF; /* the slow rule needs the calls, too */
+  assert_int_equal(ttb_breaker_size(&c) - one, 320);
+  c = base(), c.slow_rate_ppm = 500000, c.window_calls = 40;
+  one = ttb_breaker_size(&c);
+  c.capacity = 2;
+  assert_int_equal(ttb_breaker_size(&c) - one, 128);
+  c = base(), c.failure_rate_ppm = TTB_OFF, c.window_calls = 40; /* nothing counts in it */
+  one = ttb_breaker_size(&c);
+  c.capacity = 2;
+  assert_int_equal(ttb_breaker_size(&c) - one, 64);
   c = base(), c.failure_rate_ppm = TTB_OFF;
   one = ttb_breaker_size(&c);
   c.capacity = 1001;
@@ -143,6 +194,7 @@ int main(void) {
       cmocka_unit_test(test_each_field_at_its_ends),
       cmocka_unit_test(test_rules_switched_off),
       cmocka_unit_test(test_unknown_and_null),
+      cmocka_unit_test(test_fields_that_go_together),
       cmocka_unit_test(test_sizes),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);

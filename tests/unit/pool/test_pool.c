@@ -60,6 +60,9 @@ static void test_config(void **state) {
   br.open_ms = 99999999;
   expect_detail(&c, TTB_ERR_RANGE, "open_ms"); /* a part's own check */
   br.open_ms = 0;
+  br.ramp_ms = 1000;
+  expect_detail(&c, TTB_ERR_RANGE, "breaker.ramp_ms");
+  br.ramp_ms = 0;
   he.capacity = 1;
   expect_detail(&c, TTB_ERR_RANGE, "health.capacity");
   he.capacity = 8;
@@ -71,6 +74,14 @@ static void test_config(void **state) {
   assert_int_equal(ttb_pool_check(&c, NULL), TTB_OK);
   bal.table_size = 15;
   expect_detail(&c, TTB_ERR_NOSPACE, "table_size");
+  bal.table_size = 16;
+  /* Ten probes, 2 s apart, do not fit into a round of 10 s. */
+  c.probing = TTB_POOL_PROBE_ACTIVE;
+  br.half_open_successes = 10;
+  br.lease_ms = 10000;
+  expect_detail(&c, TTB_ERR_RANGE, "breaker.lease_ms");
+  c.probing = TTB_POOL_PROBE_TRAFFIC;
+  assert_int_equal(ttb_pool_check(&c, NULL), TTB_OK);
   c.struct_size = 4;
   expect_detail(&c, TTB_ERR_RANGE, "struct_size");
 }

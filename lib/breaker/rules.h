@@ -1,0 +1,94 @@
+/* SPDX-License-Identifier: MIT */
+/* When a breaker opens, and what a round's rates say: rules as bits.
+ *
+ *     row       consecutive failures reached
+ *     failures  failure rate of the window reached, min_calls in it
+ *     slow      share of slow calls of the window reached, min_calls in it
+ *
+ * A rule is heard at outcomes it is about: a failure for the first two, a slow
+ * call for the third (as Polly: a success never opens). With ALL every rule is
+ * heard at each of them, since all must say so at once; with TRIP_ON_SUCCESS at
+ * every outcome, as resilience4j does.
+ *
+ * I1  Comparisons are of products of integers, never of quotients: a rate of
+ *     exactly the threshold is told from one beside it. */
+#ifndef TTB_LIB_BREAKER_RULES_H
+#define TTB_LIB_BREAKER_RULES_H
+
+#include "breaker.h"
+#include "last_calls.h"
+#include "window.h"
+
+#define TTB__RULE_ROW 1u
+#define TTB__RULE_FAILURES 2u
+#define TTB__RULE_SLOW 4u
+
+/* Whether `bad` of `calls` are too many. */
+static inline bool ttb__breaker_too_many(const ttb__breaker *b, uint64_t bad, uint64_t calls,
+                                         int32_t rate_ppm) {
+  return bad * 1000000 >= (uint64_t)rate_ppm * calls + b->rate_above;
+}
+
+/* The rules, of those that are on, that are heard at an outcome. */
+static inline uint32_t ttb__breaker_heard(uint32_t rules, uint32_t flags, int32_t outcome) {
+  if (flags & TTB_BREAKER_TRIP_ON_SUCCESS) return rules;
+  if (outcome == TTB_SUCCESS) return 0;
+  if (flags & TTB_BREAKER_ALL) return rules;
+  return rules & (outcome == TTB_FAILURE ? TTB__RULE_ROW | TTB__RULE_FAILURES : TTB__RULE_SLOW);
+}
+
+/* What is in the window, of either kind. */
+static inline ttb__counts ttb__breaker_counts(const ttb__breaker *b, ttb__breaker_slot *s,
+                                              uint32_t gen, uint32_t turn) {
+  const ttb__a64 *words = ttb__breaker_buckets(b, s);
+  if (b->last_calls > 0) return ttb__last_counts(ttb__last_of(ttb__load_rlx(words), gen));
+  return ttb__window_sum(words, turn);
+}
+
+/* The slow ones of these calls. */
+static inline uint32_t ttb__breaker_slow(const ttb__breaker *b, ttb__breaker_slot *s,
+                                         uint32_t gen, uint32_t turn, uint32_t calls) {
+  const ttb__a64 *words = ttb__breaker_buckets(b, s);
+  if (b->last_calls == 0) return ttb__window_sum_slow(words, turn, calls);
+  uint32_t slow = ttb__last_counts(ttb__last_of(ttb__load_rlx(words + 1), gen)).failures;
+  return slow < calls ? slow : calls;
+}
+
+/* Which of the heard rules say open, given the row of failures and the time. */
+static inline uint32_t ttb__breaker_said(const ttb__breaker *b, ttb__breaker_slot *s,
+                                         uint32_t heard, uint64_t row, uint32_t gen,
+                                         uint32_t turn) {
+  uint32_t said = 0;
+  if (heard & TTB__RULE_ROW && row >= (uint64_t)b->consecutive) said |= TTB__RULE_ROW;
+  if (!(heard & ~TTB__RULE_ROW)) return said;
+  ttb__counts c = ttb__breaker_counts(b, s, gen, turn);
+  if (c.calls < b->min_calls) return said;
+  if (heard & TTB__RULE_FAILURES &&
+      ttb__breaker_too_many(b, c.failures, c.calls, b->failure_rate_ppm))
+    said |= TTB__RULE_FAILURES;
+  if (heard & TTB__RULE_SLOW &&
+      ttb__breaker_too_many(b, ttb__breaker_slow(b, s, gen, turn, c.calls), c.calls,
+                            b->slow_rate_ppm))
+    said |= TTB__RULE_SLOW;
+  return said;
+}
+
+static inline bool ttb__breaker_opens(const ttb__breaker *b, uint32_t said) {
+  return b->flags & TTB_BREAKER_ALL ? said == b->rules : said != 0;
+}
+
+/* A round judged by rates: > 0 close, < 0 open, 0 go on. */
+static inline int ttb__breaker_verdict(const ttb__breaker *b, ttb__round r) {
+  uint32_t n = b->half_calls, left = r.calls < n ? n - r.calls : 0, all = r.calls + left;
+  if (left > 0 && !(b->flags & TTB_BREAKER_EARLY_VERDICT)) return 0;
+  bool slow = (b->rules & TTB__RULE_SLOW) != 0;
+  if (ttb__breaker_too_many(b, r.failures, all, b->half_rate_ppm) ||
+      (slow && ttb__breaker_too_many(b, r.slow, all, b->slow_rate_ppm)))
+    return -1;
+  if (ttb__breaker_too_many(b, r.failures + left, all, b->half_rate_ppm) ||
+      (slow && ttb__breaker_too_many(b, r.slow + left, all, b->slow_rate_ppm)))
+    return 0;
+  return 1;
+}
+
+#endif
