@@ -195,7 +195,10 @@ static inline uint64_t ttb__word(uint32_t gen, uint32_t weight) {
 static inline uint32_t ttb__word_generation(uint64_t w) { return (uint32_t)(w >> 44); }
 static inline uint32_t ttb__word_weight(uint64_t w) { return (uint32_t)(w >> 28) & 0xffff; }
 static inline uint32_t ttb__word_causes(uint64_t w) { return (uint32_t)(w >> 8) & 0xff; }
-static inline uint32_t ttb__word_status(uint64_t w) { return (uint32_t)(w >> 1) & 7; }
+static inline uint32_t ttb__word_status(uint64_t w) {
+  uint32_t status = (uint32_t)(w >> 1) & 7;
+  return status <= TTB_STATUS_DRAINING ? status : TTB_STATUS_UNKNOWN; /* a neighbour's nonsense */
+}
 static inline bool ttb__word_used(uint64_t w) { return (w & TTB__WORD_USED) != 0; }
 static inline bool ttb__word_eligible(uint64_t w) {
   return (w & (TTB__WORD_CAUSES | TTB__WORD_USED)) == TTB__WORD_USED;

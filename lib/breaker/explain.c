@@ -52,6 +52,7 @@ int32_t ttb_breaker_explain(const ttb_breaker *h, uint32_t slot, uint64_t now_ns
   ttb_breaker_info i = {.state = (int32_t)v.kind, .generation = v.gen, .failure_rate_ppm = -1,
                          .slow_rate_ppm = -1,     .open_step = v.step};
   if (v.kind == TTB_BREAKER_OPEN && v.left == 0) i.state = TTB_BREAKER_HALF_OPEN;
+  if (v.kind > TTB_BREAKER_DISABLED) i.state = TTB_BREAKER_FORCED_OPEN; /* as acquire takes it */
   i.retry_after_ms = wait_of(b, s, v);
   i.opened = (uint32_t)ttb__load_rlx(&s->opened);
   /* While open the numbers are those that opened it: of the generation before. */

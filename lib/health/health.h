@@ -93,7 +93,10 @@ static inline uint64_t ttb__target(uint32_t gen, uint32_t enabled, ttb__verdict 
 }
 static inline uint32_t ttb__target_gen(uint64_t w) { return (uint32_t)(w >> 48); }
 static inline bool ttb__target_enabled(uint64_t w) { return (w >> 47 & 1) != 0; }
-static inline uint32_t ttb__target_level(uint64_t w) { return (uint32_t)(w >> 44 & 7); }
+static inline uint32_t ttb__target_level(uint64_t w) {
+  uint32_t level = (uint32_t)(w >> 44 & 7);
+  return level <= TTB_STATUS_STALE ? level : TTB_STATUS_UNKNOWN; /* a neighbour's nonsense */
+}
 static inline ttb__verdict ttb__target_verdict(uint64_t w) {
   return (ttb__verdict){ttb__target_level(w), (uint32_t)(w >> 43 & 1), (uint32_t)(w >> 36 & 127)};
 }
@@ -125,7 +128,10 @@ static inline uint64_t ttb__since(uint32_t gen, uint32_t level, uint32_t reason,
 static inline bool ttb__since_fits(uint64_t w, uint32_t gen, uint32_t level) {
   return ttb__target_gen(w) == gen && (w >> 40 & 7) == level;
 }
-static inline uint32_t ttb__since_reason(uint64_t w) { return (uint32_t)(w >> 36 & 15); }
+static inline uint32_t ttb__since_reason(uint64_t w) {
+  uint32_t reason = (uint32_t)(w >> 36 & 15);
+  return reason <= TTB_HEALTH_BY_HAND ? reason : TTB_HEALTH_BY_NOTHING; /* as above */
+}
 
 /* ---- staleness (health_tick.c) ---- */
 
