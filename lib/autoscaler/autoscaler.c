@@ -170,11 +170,9 @@ int32_t ttb_autoscaler_new(ttb_autoscaler *ret, const ttb_autoscaler_config *con
   ttb_allocator al;
   if (!ret) return TTB_ERR_MISUSE;
   int64_t size = ttb_autoscaler_size(config);
-  if (size < 0) return (int32_t)size;
-  int32_t code = ttb__alloc_check(allocator, &al);
+  void *mem;
+  int32_t code = ttb__take(allocator, size, &al, &mem);
   if (code < 0) return code;
-  void *mem = ttb__alloc(&al, (uint64_t)size);
-  if (!mem) return TTB_ERR_NOMEM;
   code = ttb_autoscaler_init(ret, mem, (uint64_t)size, config);
   if (code < 0) {
     ttb__release(&al, mem, (uint64_t)size);

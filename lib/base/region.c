@@ -83,7 +83,7 @@ static void libc_free(void *ctx, void *ptr, uint64_t size, uint64_t align) {
   free(ptr);
 }
 
-int32_t ttb__alloc_check(const ttb_allocator *a, ttb_allocator *ret) {
+static int32_t allocator_of(const ttb_allocator *a, ttb_allocator *ret) {
   if (!a) {
     *ret = (ttb_allocator){sizeof *ret, 0, NULL, libc_alloc, libc_free};
     return TTB_OK;
@@ -93,8 +93,12 @@ int32_t ttb__alloc_check(const ttb_allocator *a, ttb_allocator *ret) {
   return TTB_OK;
 }
 
-void *ttb__alloc(const ttb_allocator *a, uint64_t size) {
-  return a->alloc(a->ctx, ttb__round64(size), TTB_ALIGN);
+int32_t ttb__take(const ttb_allocator *a, int64_t size, ttb_allocator *ret, void **ret_mem) {
+  if (size < 0) return (int32_t)size;
+  int32_t code = allocator_of(a, ret);
+  if (code < 0) return code;
+  *ret_mem = ret->alloc(ret->ctx, ttb__round64((uint64_t)size), TTB_ALIGN);
+  return *ret_mem ? TTB_OK : TTB_ERR_NOMEM;
 }
 
 void ttb__release(const ttb_allocator *a, void *mem, uint64_t size) {

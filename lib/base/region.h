@@ -77,9 +77,9 @@ void ttb__region_ready(void *mem);
 int32_t ttb__region_open(const void *mem, uint64_t size, const ttb__format *f, void *ret_config,
                          uint64_t *ret_size);
 
-/* Memory for `new`: NULL allocator means the C library's. */
-int32_t ttb__alloc_check(const ttb_allocator *a, ttb_allocator *ret);
-void *ttb__alloc(const ttb_allocator *a, uint64_t size);
+/* Memory for `new`: size bytes (or the error that `size` gave) from an allocator,
+ * NULL meaning the C library's; which one, to release them by, is in *ret. */
+int32_t ttb__take(const ttb_allocator *a, int64_t size, ttb_allocator *ret, void **ret_mem);
 void ttb__release(const ttb_allocator *a, void *mem, uint64_t size);
 
 #endif

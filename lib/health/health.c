@@ -151,11 +151,9 @@ int32_t ttb_health_new(ttb_health *ret, const ttb_health_config *config,
   ttb_allocator a;
   if (!ret) return TTB_ERR_MISUSE;
   int64_t size = ttb_health_size(config);
-  if (size < 0) return (int32_t)size;
-  int32_t code = ttb__alloc_check(allocator, &a);
+  void *mem;
+  int32_t code = ttb__take(allocator, size, &a, &mem);
   if (code < 0) return code;
-  void *mem = ttb__alloc(&a, (uint64_t)size);
-  if (!mem) return TTB_ERR_NOMEM;
   code = ttb_health_init(ret, mem, (uint64_t)size, config);
   if (code < 0) {
     ttb__release(&a, mem, (uint64_t)size);

@@ -124,11 +124,9 @@ int32_t ttb_pool_new(ttb_pool *ret, const ttb_pool_config *config, const ttb_all
   ttb_allocator a;
   if (!ret) return TTB_ERR_MISUSE;
   int64_t size = ttb_pool_size(config);
-  if (size < 0) return (int32_t)size;
-  int32_t code = ttb__alloc_check(allocator, &a);
+  void *mem;
+  int32_t code = ttb__take(allocator, size, &a, &mem);
   if (code < 0) return code;
-  void *mem = ttb__alloc(&a, (uint64_t)size);
-  if (!mem) return TTB_ERR_NOMEM;
   code = ttb_pool_init(ret, mem, (uint64_t)size, config);
   if (code < 0) {
     ttb__release(&a, mem, (uint64_t)size);

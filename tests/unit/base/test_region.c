@@ -211,27 +211,28 @@ static void test_every_bit(void **state) {
 static void test_allocators(void **state) {
   (void)state;
   ttb_allocator a, out;
-  assert_int_equal(ttb__alloc_check(NULL, &a), TTB_OK);
-  void *mem = ttb__alloc(&a, 100);
+  void *mem = NULL;
+  assert_int_equal(ttb__take(NULL, 100, &a, &mem), TTB_OK);
   assert_non_null(mem);
   assert_int_equal((uintptr_t)mem % TTB_ALIGN, 0);
   memset(mem, 1, 128); /* rounded up */
   ttb__release(&a, mem, 100);
-  assert_null(ttb__alloc(&a, UINT64_MAX / 2 + 1));
+  assert_int_equal(ttb__take(NULL, INT64_MAX, &a, &mem), TTB_ERR_NOMEM);
+  assert_int_equal(ttb__take(NULL, TTB_ERR_RANGE, &a, &mem), TTB_ERR_RANGE); /* size's own error */
 
   test_alloc counted = {0};
   ttb_allocator own = test_allocator(&counted);
-  assert_int_equal(ttb__alloc_check(&own, &out), TTB_OK);
-  mem = ttb__alloc(&out, 65);
+  assert_int_equal(ttb__take(&own, 65, &out, &mem), TTB_OK);
   assert_int_equal(counted.live_bytes, 128);
   ttb__release(&out, mem, 65);
   assert_int_equal(counted.live + counted.wrong, 0);
   own.alloc = NULL;
-  assert_int_equal(ttb__alloc_check(&own, &out), TTB_ERR_MISUSE);
+  assert_int_equal(ttb__take(&own, 65, &out, &mem), TTB_ERR_MISUSE);
   own = test_allocator(&counted), own.free = NULL;
-  assert_int_equal(ttb__alloc_check(&own, &out), TTB_ERR_MISUSE);
+  assert_int_equal(ttb__take(&own, 65, &out, &mem), TTB_ERR_MISUSE);
   own = test_allocator(&counted), own.struct_size = 4;
-  assert_int_equal(ttb__alloc_check(&own, &out), TTB_ERR_MISUSE);
+  assert_int_equal(ttb__take(&own, 65, &out, &mem), TTB_ERR_MISUSE);
+  assert_int_equal(counted.calls, 1);
 }
 
 int main(void) {
