@@ -75,7 +75,7 @@ static inline int64_t take(ttb__balancer *b, int64_t candidate) {
 
 /* The rule of flips: a table that changed meanwhile is read again, twice at the
  * most; whatever was read last, the eligibility word has confirmed it. */
-TTB__SELDOM static int64_t choose_again(ttb__balancer *b, uint64_t hash, const ttb__exclusion *x) {
+TTB__SELDOM static int64_t choose_again(ttb__balancer *b, uint64_t hash, const ttb__scope *x) {
   int64_t candidate = TTB_NO_ENDPOINT;
   for (int tries = 0; tries < TTB__FLIP_RETRIES; tries++) {
     candidate = b->algorithm->choose(b, hash, x);
@@ -84,7 +84,7 @@ TTB__SELDOM static int64_t choose_again(ttb__balancer *b, uint64_t hash, const t
   return candidate;
 }
 
-static inline int64_t acquire(ttb__balancer *b, uint64_t hash, const ttb__exclusion *x) {
+static inline int64_t acquire(ttb__balancer *b, uint64_t hash, const ttb__scope *x) {
   (void)ttb__balancer_seen(b);
   int64_t candidate = b->algorithm->choose(b, hash, x);
   if (!ttb__balancer_seen(b)) candidate = choose_again(b, hash, x);
@@ -103,7 +103,7 @@ int64_t ttb_balancer_acquire_except(ttb_balancer *h, uint64_t hash, const uint32
   (void)now_ns;
   ttb__balancer *b = ttb__balancer_joined(h);
   if (!b || (n > 0 && !slots)) return TTB_ERR_MISUSE;
-  ttb__exclusion x = {slots, n};
+  ttb__scope x = {slots, n};
   int64_t ticket = acquire(b, hash, &x);
   if (ticket == TTB_NO_ENDPOINT && ttb__balancer_any(b, NULL)) return TTB_ALL_EXCLUDED;
   return ticket;

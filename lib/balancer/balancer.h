@@ -89,11 +89,11 @@ typedef struct ttb__roster {
   uint32_t n;
 } ttb__roster;
 
-/* Slots that must not be picked. */
-typedef struct ttb__exclusion {
+/* What narrows one pick: slots that must not be picked. */
+typedef struct ttb__scope {
   const uint32_t *slots;
   uint32_t n;
-} ttb__exclusion;
+} ttb__scope;
 
 typedef struct ttb__algorithm {
   uint32_t number, max_endpoints;
@@ -108,7 +108,7 @@ typedef struct ttb__algorithm {
   uint32_t (*build)(const ttb__roster *r, uint32_t *scratch, ttb__copy *copy);
   /* {slot, generation} of an eligible endpoint as a ticket without row and permit,
    * or TTB_NO_ENDPOINT. May change the handle, nothing else. */
-  int64_t (*choose)(ttb__balancer *b, uint64_t hash, const ttb__exclusion *x);
+  int64_t (*choose)(ttb__balancer *b, uint64_t hash, const ttb__scope *x);
 } ttb__algorithm;
 
 /* The one place where algorithms are listed; NULL if there is none. */
@@ -226,13 +226,13 @@ static inline uint32_t ttb__in_flight(const ttb__endpoint *e, uint32_t active) {
   return ttb__cells_sum(e->cell, active) & TTB__CELL_COUNT;
 }
 
-/* Whether a slot is on the list (eligibility.c). */
-bool ttb__excluded(const ttb__exclusion *x, uint32_t slot);
+/* Whether this pick must not take a slot (eligibility.c). */
+bool ttb__out_of_scope(const ttb__scope *x, uint32_t slot);
 
 /* The eligibility word of a slot if it may be picked, else 0. */
 static inline uint64_t ttb__eligible_word(const ttb__balancer *b, uint32_t slot,
-                                          const ttb__exclusion *x) {
-  if (slot >= b->capacity || (x && ttb__excluded(x, slot))) return 0;
+                                          const ttb__scope *x) {
+  if (slot >= b->capacity || (x && ttb__out_of_scope(x, slot))) return 0;
   uint64_t w = ttb__load_rlx(&ttb__endpoint_at(b, slot)->word);
   return ttb__word_eligible(w) ? w : 0;
 }
@@ -299,9 +299,9 @@ uint64_t ttb__no_scratch(const ttb_balancer_config *c);
 /* ---- what algorithms share ---- */
 
 /* The least loaded of all that may be picked (least_connections.c). */
-int64_t ttb__choose_least(ttb__balancer *b, uint64_t hash, const ttb__exclusion *x);
+int64_t ttb__choose_least(ttb__balancer *b, uint64_t hash, const ttb__scope *x);
 /* The one whose turn it is (round_robin.c). */
-int64_t ttb__choose_turn(ttb__balancer *b, uint64_t hash, const ttb__exclusion *x);
+int64_t ttb__choose_turn(ttb__balancer *b, uint64_t hash, const ttb__scope *x);
 
 /* ---- eligibility (eligibility.c) ---- */
 
@@ -310,7 +310,7 @@ void ttb__balancer_settle(const ttb__balancer *b, uint32_t slot);
 /* The first slot at or after `from` whose bit is set; capacity if there is none. */
 uint32_t ttb__balancer_next_bit(const ttb__balancer *b, uint32_t from);
 /* Whether anybody may be picked, as far as the bitmap knows. */
-bool ttb__balancer_any(const ttb__balancer *b, const ttb__exclusion *x);
+bool ttb__balancer_any(const ttb__balancer *b, const ttb__scope *x);
 /* Changes an endpoint's word: clears, then sets bits. The word before; 0 if nobody lives there. */
 uint64_t ttb__balancer_change(const ttb__balancer *b, uint32_t slot, uint64_t clear, uint64_t set);
 

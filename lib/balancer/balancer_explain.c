@@ -30,7 +30,7 @@ static bool describe(const ttb__balancer *b, uint32_t slot, ttb_balancer_info *r
 }
 
 /* The pick this thread would make next, worked out on a copy of its handle. */
-static int64_t foresee(const ttb__balancer *b, uint64_t hash, const ttb__exclusion *x) {
+static int64_t foresee(const ttb__balancer *b, uint64_t hash, const ttb__scope *x) {
   ttb__balancer copy = *b;
   if (copy.left == 0) copy.turn = ttb__load_rlx(&copy.table->cursor); /* where it would lease */
   copy.turn += UINT32_MAX - copy.left; /* a lease that does not end: none is taken */
@@ -46,7 +46,7 @@ int32_t ttb_balancer_explain(const ttb_balancer *h, uint64_t hash, const uint32_
   uint32_t stride = n > 0 ? ret_rows->struct_size : 0;
   if (n > 0 && (stride < ttb__balancer_info_fields.first_size || stride > 4096))
     return TTB_ERR_RANGE;
-  ttb__exclusion x = {excluded, n_excluded};
+  ttb__scope x = {excluded, n_excluded};
   bool joined = b->row != TTB__NO_ROW;
   int64_t chosen = joined ? foresee(b, hash, &x) : TTB_NO_ENDPOINT;
   uint32_t count = 0;
@@ -54,7 +54,7 @@ int32_t ttb_balancer_explain(const ttb_balancer *h, uint64_t hash, const uint32_
     ttb_balancer_info i;
     if (!describe(b, slot, &i)) continue;
     if (count++ >= n) continue;
-    if (i.reason == TTB_BALANCER_CHOSEN && ttb__excluded(&x, slot))
+    if (i.reason == TTB_BALANCER_CHOSEN && ttb__out_of_scope(&x, slot))
       i.reason = TTB_BALANCER_EXCLUDED;
     if (i.reason == TTB_BALANCER_CHOSEN && joined && ttb_ticket_slot(chosen) != (int32_t)slot)
       i.reason = TTB_BALANCER_NOT_CHOSEN;

@@ -99,7 +99,7 @@ uint32_t ttb__circle_find(const ttb__a32 *entry, uint32_t n, uint64_t position) 
   return low < n ? low : 0;
 }
 
-int64_t ttb__choose_near(const ttb__balancer *b, uint32_t from, const ttb__exclusion *x) {
+int64_t ttb__choose_near(const ttb__balancer *b, uint32_t from, const ttb__scope *x) {
   for (int round = 0; round < 2; round++) {
     uint32_t begin = round ? 0 : from, end = round && from < b->capacity ? from : b->capacity;
     for (uint32_t s = ttb__balancer_next_bit(b, begin); s < end;
@@ -111,7 +111,7 @@ int64_t ttb__choose_near(const ttb__balancer *b, uint32_t from, const ttb__exclu
   return TTB_NO_ENDPOINT;
 }
 
-int64_t ttb__choose_on_circle(ttb__balancer *b, uint64_t position, const ttb__exclusion *x) {
+int64_t ttb__choose_on_circle(ttb__balancer *b, uint64_t position, const ttb__scope *x) {
   const ttb__a32 *entry = b->seen->entry;
   uint32_t n = b->seen_length, room = b->entries / TTB__CIRCLE_WORDS;
   if (n > room) n = room;

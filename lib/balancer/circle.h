@@ -32,9 +32,9 @@ static inline uint32_t ttb__circle_slot(const ttb__a32 *entry, uint32_t i) {
 }
 
 /* Who has the first point at or after a position, of those who may be picked. */
-int64_t ttb__choose_on_circle(ttb__balancer *b, uint64_t position, const ttb__exclusion *x);
+int64_t ttb__choose_on_circle(ttb__balancer *b, uint64_t position, const ttb__scope *x);
 /* The first slot at or after `from`, and on from 0, that may be picked. */
-int64_t ttb__choose_near(const ttb__balancer *b, uint32_t from, const ttb__exclusion *x);
+int64_t ttb__choose_near(const ttb__balancer *b, uint32_t from, const ttb__scope *x);
 
 /* A roster in the order of ids, which does not depend on history; order has
  * room for its n slots. */

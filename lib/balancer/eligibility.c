@@ -61,13 +61,13 @@ uint32_t ttb__balancer_next_bit(const ttb__balancer *b, uint32_t from) {
   return b->capacity;
 }
 
-bool ttb__excluded(const ttb__exclusion *x, uint32_t slot) {
+bool ttb__out_of_scope(const ttb__scope *x, uint32_t slot) {
   for (uint32_t i = 0; i < x->n; i++)
     if (x->slots[i] == slot) return true;
   return false;
 }
 
-bool ttb__balancer_any(const ttb__balancer *b, const ttb__exclusion *x) {
+bool ttb__balancer_any(const ttb__balancer *b, const ttb__scope *x) {
   for (uint32_t s = ttb__balancer_next_bit(b, 0); s < b->capacity;
        s = ttb__balancer_next_bit(b, s + 1))
     if (ttb__eligible_word(b, s, x)) return true;

@@ -15,7 +15,7 @@
 /* At the worst every endpoint's line is looked at. */
 #define MAX_ENDPOINTS 4096
 
-static int64_t choose(ttb__balancer *b, uint64_t hash, const ttb__exclusion *x) {
+static int64_t choose(ttb__balancer *b, uint64_t hash, const ttb__scope *x) {
   uint32_t active = ttb__rows_active(b->rows, b->threads);
   for (uint32_t slot = ttb__balancer_next_bit(b, 0); slot < b->capacity;
        slot = ttb__balancer_next_bit(b, slot + 1)) {

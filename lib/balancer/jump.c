@@ -44,7 +44,7 @@ static uint32_t build(const ttb__roster *r, uint32_t *scratch, ttb__copy *copy) 
   return n;
 }
 
-static int64_t choose(ttb__balancer *b, uint64_t hash, const ttb__exclusion *x) {
+static int64_t choose(ttb__balancer *b, uint64_t hash, const ttb__scope *x) {
   uint32_t n = b->seen_length, slot = 0;
   uint64_t state = hash, key = hash;
   if (n == 0) return TTB_NO_ENDPOINT;

@@ -13,7 +13,7 @@
 /* A line an endpoint: about 1 us a thousand when they are in the cache. */
 #define MAX_ENDPOINTS 4096
 
-int64_t ttb__choose_least(ttb__balancer *b, uint64_t hash, const ttb__exclusion *x) {
+int64_t ttb__choose_least(ttb__balancer *b, uint64_t hash, const ttb__scope *x) {
   (void)hash;
   uint32_t active = ttb__rows_active(b->rows, b->threads);
   int64_t best = TTB_NO_ENDPOINT;

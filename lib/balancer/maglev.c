@@ -122,7 +122,7 @@ static uint32_t build(const ttb__roster *r, uint32_t *scratch_words, ttb__copy *
 
 /* ---- lookup ---- */
 
-static int64_t choose(ttb__balancer *b, uint64_t hash, const ttb__exclusion *x) {
+static int64_t choose(ttb__balancer *b, uint64_t hash, const ttb__scope *x) {
   uint32_t m = b->seen_length;
   if (m == 0) return TTB_NO_ENDPOINT;
   uint32_t at = ttb__mod(hash, m, b->seen_inverse);

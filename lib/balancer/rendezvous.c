@@ -51,7 +51,7 @@ uint64_t ttb__rendezvous_mix(uint64_t hash, uint64_t id) {
   return ttb__splitmix(&state);
 }
 
-static int64_t choose(ttb__balancer *b, uint64_t hash, const ttb__exclusion *x) {
+static int64_t choose(ttb__balancer *b, uint64_t hash, const ttb__scope *x) {
   int64_t best = TTB_NO_ENDPOINT;
   uint64_t best_score = 0, best_weight = 0, best_id = 0;
   for (uint32_t slot = ttb__balancer_next_bit(b, 0); slot < b->capacity;

@@ -89,7 +89,7 @@ static uint32_t build(const ttb__roster *r, uint32_t *scratch_words, ttb__copy *
   return c.n;
 }
 
-static int64_t choose(ttb__balancer *b, uint64_t hash, const ttb__exclusion *x) {
+static int64_t choose(ttb__balancer *b, uint64_t hash, const ttb__scope *x) {
   return ttb__choose_on_circle(b, hash, x);
 }
 

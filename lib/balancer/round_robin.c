@@ -23,7 +23,7 @@ static void lease(ttb__balancer *b) {
   b->at = ttb__mod(first, b->seen_length, b->seen_inverse);
 }
 
-int64_t ttb__choose_turn(ttb__balancer *b, uint64_t hash, const ttb__exclusion *x) {
+int64_t ttb__choose_turn(ttb__balancer *b, uint64_t hash, const ttb__scope *x) {
   (void)hash;
   uint32_t n = b->seen_length;
   for (uint32_t i = 0; i < n; i++) {

@@ -30,7 +30,7 @@ static inline int64_t better(const ttb__balancer *b, candidate i, candidate j, u
 }
 
 /* Draws an eligible endpoint other than `avoid`, or gives up. */
-static candidate draw(ttb__balancer *b, const ttb__exclusion *x, uint32_t avoid) {
+static candidate draw(ttb__balancer *b, const ttb__scope *x, uint32_t avoid) {
   candidate c = {TTB__NO_SLOT, 0};
   for (uint32_t i = 0; i < TTB__BALANCER_TRIES && c.word == 0; i++) {
     uint32_t at = ttb__scale32((uint32_t)(ttb__random_next(&b->random) >> 32), b->seen_length);
@@ -41,7 +41,7 @@ static candidate draw(ttb__balancer *b, const ttb__exclusion *x, uint32_t avoid)
 }
 
 /* Where one of the first two was not eligible. */
-TTB__SELDOM static int64_t search(ttb__balancer *b, const ttb__exclusion *x) {
+TTB__SELDOM static int64_t search(ttb__balancer *b, const ttb__scope *x) {
   candidate i = draw(b, x, TTB__NO_SLOT);
   if (!i.word) return ttb__choose_least(b, 0, x);
   candidate j = draw(b, x, i.slot);
@@ -49,7 +49,7 @@ TTB__SELDOM static int64_t search(ttb__balancer *b, const ttb__exclusion *x) {
   return better(b, i, j, (uint32_t)ttb__random_next(&b->random));
 }
 
-static int64_t choose(ttb__balancer *b, uint64_t hash, const ttb__exclusion *x) {
+static int64_t choose(ttb__balancer *b, uint64_t hash, const ttb__scope *x) {
   (void)hash;
   uint32_t n = b->seen_length;
   if (n < 2) return ttb__choose_least(b, 0, x);

@@ -65,7 +65,7 @@ static uint32_t build(const ttb__roster *r, uint32_t *scratch_words, ttb__copy *
 }
 
 /* One of all that may be picked, by weight: a reservoir of one. */
-TTB__SELDOM static int64_t search(ttb__balancer *b, const ttb__exclusion *x) {
+TTB__SELDOM static int64_t search(ttb__balancer *b, const ttb__scope *x) {
   int64_t found = TTB_NO_ENDPOINT;
   uint64_t sum = 0;
   for (uint32_t slot = ttb__balancer_next_bit(b, 0); slot < b->capacity;
@@ -79,7 +79,7 @@ TTB__SELDOM static int64_t search(ttb__balancer *b, const ttb__exclusion *x) {
   return found;
 }
 
-static int64_t choose(ttb__balancer *b, uint64_t hash, const ttb__exclusion *x) {
+static int64_t choose(ttb__balancer *b, uint64_t hash, const ttb__scope *x) {
   (void)hash;
   uint32_t n = b->seen_length;
   if (n > b->entries / WORDS) n = b->entries / WORDS;
