@@ -65,7 +65,7 @@ what_is_there() {
   local library
   find include lib tests examples -type f \
     \( -name '*.c' -o -name '*.h' -o -name 'meson.build' \) 2>/dev/null | LC_ALL=C sort
-  for library in cmocka jansson libevent jemalloc; do
+  for library in cmocka jansson yaml-0.1 libevent jemalloc; do
     printf '%s %s\n' "$library" "$(pkg-config --modversion "$library" 2>/dev/null)"
   done
 }
