@@ -148,7 +148,7 @@ extern "C" {
 /** A handle; see base.h. One that has joined belongs to one thread; one that
  *  has not may be shared, and can look, mark and join, but not pick or write. */
 typedef struct ttb_balancer {
-  uint64_t opaque[32]; /**< private */
+  uint64_t opaque[48]; /**< private */
 } ttb_balancer;
 
 /** @name Algorithms
@@ -165,6 +165,7 @@ typedef struct ttb_balancer {
 #define TTB_BALANCER_KETAMA 10              /**< by hash, consistent, as libmemcached */
 #define TTB_BALANCER_NGINX_CONSISTENT 11    /**< by hash, consistent, as nginx */
 #define TTB_BALANCER_FIRST_FIT 12           /**< the first with room; weight = calls at a time */
+/* 13 and 14 are kept for peak EWMA and Prequal. */
 /** @} */
 
 /** @name Flags of a configuration
@@ -206,6 +207,16 @@ typedef struct ttb_balancer {
 #define TTB_BALANCER_EXCLUDED 8     /**< it is on the exclusion list */
 #define TTB_BALANCER_NOT_CHOSEN 9   /**< it may be picked, the algorithm chose another */
 /** @} */
+
+/** What an endpoint says of itself with an answer (a load report, as ORCA's
+ *  OrcaLoadReport; of the last seconds, not of this call). 0 is "not said". */
+typedef struct ttb_load {
+  uint32_t struct_size;     /**< sizeof(ttb_load) */
+  int32_t utilisation_ppm;  /**< of the application, or else of its processor; may be
+                                 above 1000000, not negative */
+  uint64_t qps_milli;       /**< calls answered, in thousandths a second; to 2^40 */
+  uint64_t eps_milli;       /**< errors answered, in thousandths a second; to 2^40 */
+} ttb_load;
 
 /** What a balancer shall do. Start with TTB_CONFIG. */
 typedef struct ttb_balancer_config {
@@ -475,7 +486,7 @@ TTB_API int32_t ttb_balancer_set_status_n(const ttb_balancer *balancer, const ui
  * @param joined the thread's handle
  * @param hash   the key's hash for the algorithms by hash (ttb_hash makes one); others
  *               ignore it
- * @param now_ns the time, ns (for algorithms that look at it; none yet)
+ * @param now_ns the time, ns (for algorithms that look at it)
  * @return a ticket (0 or more): make the call, then report; TTB_NO_ENDPOINT
  *         (none is there, or none eligible); TTB_LIMIT (CHECK_TICKETS: too many
  *         out); TTB_ERR_MISUSE (not a joined handle)
@@ -518,7 +529,7 @@ TTB_API int32_t ttb_balancer_acquire_n(ttb_balancer *joined, const uint64_t *has
  *                   #TTB_BALANCER_MOVING_TICKETS of any thread of the process
  * @param ticket     what acquire returned
  * @param outcome    TTB_SUCCESS .. TTB_CANCELLED
- * @param latency_ns how long it took, ns (for algorithms that look at it; none yet)
+ * @param latency_ns how long it took, ns (for algorithms that look at it)
  * @param now_ns     the time, ns
  * @return TTB_OK; TTB_STALE (twice, of another thread, of a slot that has been
  *         given to another endpoint: counted, nothing changed); TTB_ERR_MISUSE
@@ -527,6 +538,23 @@ TTB_API int32_t ttb_balancer_acquire_n(ttb_balancer *joined, const uint64_t *has
  */
 TTB_API int32_t ttb_balancer_report(ttb_balancer *joined, int64_t ticket, int32_t outcome,
                                     uint64_t latency_ns, uint64_t now_ns);
+
+/**
+ * @brief ttb_balancer_report of a call whose answer said how loaded the endpoint is.
+ * @param joined     as ttb_balancer_report
+ * @param ticket     as ttb_balancer_report
+ * @param outcome    as ttb_balancer_report
+ * @param latency_ns as ttb_balancer_report
+ * @param load       what the answer said; NULL: nothing. Taken only if the report is
+ *                   TTB_OK and the balancer looks at loads
+ * @param now_ns     the time, ns
+ * @return as ttb_balancer_report; TTB_ERR_RANGE or TTB_ERR_UNSUPPORTED also for a bad
+ *         load: then nothing was reported
+ * @threads the handle's thread @progress lock-free @alloc none @since 0.1
+ */
+TTB_API int32_t ttb_balancer_report_load(ttb_balancer *joined, int64_t ticket, int32_t outcome,
+                                         uint64_t latency_ns, const ttb_load *load,
+                                         uint64_t now_ns);
 
 /**
  * @brief ttb_balancer_report for n tickets, in order, at one time.
@@ -661,7 +689,7 @@ TTB_API uint64_t ttb_ketama_hash(const void *key, uint64_t n);
 
 /**
  * @brief The structs of this header as the library sees them, for bindings.
- * @param which     0 config, 1 info, 2 stats, 3 ttb_endpoint
+ * @param which     0 config, 1 info, 2 stats, 3 ttb_endpoint, 4 ttb_load
  * @param index     field, from 0
  * @param ret_field filled in; its struct_size must be set
  * @return TTB_OK; TTB_ERR_RANGE (past the end); TTB_ERR_MISUSE

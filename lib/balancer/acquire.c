@@ -50,22 +50,23 @@ static bool uncount_shared(ttb__a32 *cell, uint32_t tag) {
 
 /* ---- acquire ---- */
 
-/* With moving or checked tickets. */
+/* With moving or checked tickets, and for algorithms that look on. */
 TTB__SELDOM static int64_t take_carefully(ttb__balancer *b, int64_t candidate) {
   int64_t ticket = candidate | b->ticket;
   if (b->flags & TTB_BALANCER_CHECK_TICKETS) ticket = ttb__ticket_issue(b, candidate);
-  if (ticket < 0 || !b->tracked) return ticket;
-  ttb__a32 *cell = ttb__cell_at(b, (uint32_t)candidate & TTB__GEN_MASK, b->row);
-  if (b->flags & TTB_BALANCER_MOVING_TICKETS)
+  if (ticket < 0) return ticket;
+  uint32_t slot = (uint32_t)candidate & TTB__GEN_MASK;
+  ttb__a32 *cell = ttb__cell_at(b, slot, b->row);
+  if (b->tracked && b->flags & TTB_BALANCER_MOVING_TICKETS)
     count_shared(cell, tag_of(ticket));
-  else
+  else if (b->tracked)
     ttb__store_rlx(cell, one_more(ttb__load_rlx(cell), tag_of(ticket)));
+  if (b->algorithm->took) b->algorithm->took(b, slot);
   return ticket;
 }
 
 static inline int64_t take(ttb__balancer *b, int64_t candidate) {
-  if (b->flags & (TTB_BALANCER_MOVING_TICKETS | TTB_BALANCER_CHECK_TICKETS))
-    return take_carefully(b, candidate);
+  if (b->flags & TTB__BALANCER_CAREFUL) return take_carefully(b, candidate);
   if (b->tracked) {
     ttb__a32 *cell = ttb__cell_at(b, (uint32_t)candidate & TTB__GEN_MASK, b->row);
     ttb__store_rlx(cell, one_more(ttb__load_rlx(cell), tag_of(candidate)));
@@ -84,7 +85,9 @@ TTB__SELDOM static int64_t choose_again(ttb__balancer *b, uint64_t hash, const t
   return candidate;
 }
 
-static inline int64_t acquire(ttb__balancer *b, uint64_t hash, const ttb__scope *x) {
+static inline int64_t acquire(ttb__balancer *b, uint64_t hash, const ttb__scope *x,
+                              uint64_t now_ns) {
+  b->now = now_ns;
   (void)ttb__balancer_seen(b);
   int64_t candidate = b->algorithm->choose(b, hash, x);
   if (!ttb__balancer_seen(b)) candidate = choose_again(b, hash, x);
@@ -92,37 +95,39 @@ static inline int64_t acquire(ttb__balancer *b, uint64_t hash, const ttb__scope 
 }
 
 int64_t ttb_balancer_acquire(ttb_balancer *h, uint64_t hash, uint64_t now_ns) {
-  (void)now_ns;
   ttb__balancer *b = ttb__balancer_joined(h);
   if (!b) return TTB_ERR_MISUSE;
-  return acquire(b, hash, NULL);
+  return acquire(b, hash, NULL, now_ns);
 }
 
 int64_t ttb_balancer_acquire_except(ttb_balancer *h, uint64_t hash, const uint32_t *slots,
                                     uint32_t n, uint64_t now_ns) {
-  (void)now_ns;
   ttb__balancer *b = ttb__balancer_joined(h);
   if (!b || (n > 0 && !slots)) return TTB_ERR_MISUSE;
   ttb__scope x = {slots, n};
-  int64_t ticket = acquire(b, hash, &x);
+  int64_t ticket = acquire(b, hash, &x, now_ns);
   if (ticket == TTB_NO_ENDPOINT && ttb__balancer_any(b, NULL)) return TTB_ALL_EXCLUDED;
   return ticket;
 }
 
 int32_t ttb_balancer_acquire_n(ttb_balancer *h, const uint64_t *hashes, uint32_t n,
                                uint64_t now_ns, int64_t *ret_tickets) {
-  (void)now_ns;
   ttb__balancer *b = ttb__balancer_joined(h);
   if (!b || n > INT32_MAX || (n > 0 && !ret_tickets)) return TTB_ERR_MISUSE;
   int32_t granted = 0;
   for (uint32_t i = 0; i < n; i++) {
-    ret_tickets[i] = acquire(b, hashes ? hashes[i] : 0, NULL);
+    ret_tickets[i] = acquire(b, hashes ? hashes[i] : 0, NULL, now_ns);
     granted += ret_tickets[i] >= 0;
   }
   return granted;
 }
 
 /* ---- report ---- */
+
+/* Whether the slot is still of the ticket's generation. */
+static inline bool lives(const ttb__balancer *b, ttb__ticket t) {
+  return ttb__word_generation(ttb__load_rlx(&ttb__endpoint_at(b, t.slot)->word)) == t.gen;
+}
 
 /* Whether the ticket's row is this handle's, or (moving tickets) a live row of
  * its process; and whether the ticket is of the row's present life. */
@@ -140,47 +145,69 @@ static bool of_our_row(const ttb__balancer *b, ttb__ticket t) {
          t.permit == (ttb__row_incarnation(word) & TTB__MAX_PERMIT);
 }
 
-TTB__SELDOM static int32_t report_carefully(ttb__balancer *b, int64_t ticket) {
+/* Whether the ticket was out, and is so no more. */
+static inline bool untake(ttb__balancer *b, int64_t ticket, ttb__ticket t) {
+  if (b->tracked) {
+    ttb__a32 *cell = ttb__cell_at(b, t.slot, t.row);
+    bool moving = b->flags & TTB_BALANCER_MOVING_TICKETS;
+    return moving ? uncount_shared(cell, tag_of(ticket)) : uncount(cell, tag_of(ticket));
+  }
+  if (b->flags & (TTB_BALANCER_MOVING_TICKETS | TTB_BALANCER_CHECK_TICKETS)) return true;
+  return lives(b, t);
+}
+
+TTB__SELDOM static int32_t report_carefully(ttb__balancer *b, int64_t ticket, ttb__ended *e) {
   ttb__ticket t = ttb__ticket_unpack(ticket);
   if (!of_our_row(b, t)) return stale(b);
   if (b->flags & TTB_BALANCER_CHECK_TICKETS && !ttb__ticket_redeem(b, ticket)) return stale(b);
-  if (!b->tracked) return TTB_OK;
-  ttb__a32 *cell = ttb__cell_at(b, t.slot, t.row);
-  bool moving = b->flags & TTB_BALANCER_MOVING_TICKETS;
-  bool counted = moving ? uncount_shared(cell, tag_of(ticket)) : uncount(cell, tag_of(ticket));
-  return counted ? TTB_OK : stale(b);
+  if (!untake(b, ticket, t)) return stale(b);
+  if (b->algorithm->observe && lives(b, t)) b->algorithm->observe(b, e);
+  return TTB_OK;
 }
 
-static inline int32_t report(ttb__balancer *b, int64_t ticket, int32_t outcome) {
+static inline int32_t report(ttb__balancer *b, int64_t ticket, int32_t outcome,
+                             uint64_t latency_ns, const ttb_load *load, uint64_t now_ns) {
   uint32_t slot = (uint32_t)ticket & TTB__GEN_MASK;
   if (slot >= b->capacity || (uint32_t)outcome > TTB_CANCELLED) return TTB_ERR_RANGE;
-  if (b->flags & (TTB_BALANCER_MOVING_TICKETS | TTB_BALANCER_CHECK_TICKETS))
-    return report_carefully(b, ticket);
+  if (b->flags & TTB__BALANCER_CAREFUL)
+    return report_carefully(b, ticket, &(ttb__ended){slot, outcome, latency_ns, now_ns, load});
   if ((ticket ^ b->ticket) >> 40) return stale(b); /* row and permit */
   if (b->tracked)
     return uncount(ttb__cell_at(b, slot, b->row), tag_of(ticket)) ? TTB_OK : stale(b);
-  uint64_t w = ttb__load_rlx(&ttb__endpoint_at(b, slot)->word);
-  return ttb__word_generation(w) == ttb__ticket_unpack(ticket).gen ? TTB_OK : stale(b);
+  return lives(b, ttb__ticket_unpack(ticket)) ? TTB_OK : stale(b);
 }
 
 int32_t ttb_balancer_report(ttb_balancer *h, int64_t ticket, int32_t outcome, uint64_t latency_ns,
                             uint64_t now_ns) {
-  (void)latency_ns, (void)now_ns;
   ttb__balancer *b = ttb__balancer_joined(h);
   if (!b || ticket < 0) return TTB_ERR_MISUSE;
-  return report(b, ticket, outcome);
+  return report(b, ticket, outcome, latency_ns, NULL, now_ns);
+}
+
+int32_t ttb_balancer_report_load(ttb_balancer *h, int64_t ticket, int32_t outcome,
+                                 uint64_t latency_ns, const ttb_load *load, uint64_t now_ns) {
+  ttb_load l;
+  ttb__balancer *b = ttb__balancer_joined(h);
+  if (!b || ticket < 0) return TTB_ERR_MISUSE;
+  if (load) {
+    int32_t code = ttb__config_read(&ttb__balancer_load_fields, load, &l, -1, NULL);
+    if (code < 0) return code;
+    load = &l;
+  }
+  return report(b, ticket, outcome, latency_ns, load, now_ns);
 }
 
 int32_t ttb_balancer_report_n(ttb_balancer *h, const int64_t *tickets, const int32_t *outcomes,
                               const uint64_t *latencies_ns, uint32_t n, uint64_t now_ns,
                               int32_t *ret_codes) {
-  (void)latencies_ns, (void)now_ns;
   ttb__balancer *b = ttb__balancer_joined(h);
   if (!b || n > INT32_MAX || (n > 0 && !tickets)) return TTB_ERR_MISUSE;
   int32_t ended = 0;
   for (uint32_t i = 0; i < n; i++) {
     int32_t code = TTB_ERR_MISUSE;
-    if (tickets[i] >= 0) code = report(b, tickets[i], outcomes ? outcomes[i] : TTB_SUCCESS);
+    if (tickets[i] >= 0)
+      code = report(b, tickets[i], outcomes ? outcomes[i] : TTB_SUCCESS,
+                    latencies_ns ? latencies_ns[i] : 0, NULL, now_ns);
     if (ret_codes) ret_codes[i] = code;
     ended += code == TTB_OK;
   }
@@ -189,9 +216,8 @@ int32_t ttb_balancer_report_n(ttb_balancer *h, const int64_t *tickets, const int
 
 int64_t ttb_balancer_next(ttb_balancer *h, int64_t ticket, int32_t outcome, uint64_t latency_ns,
                           uint64_t hash, uint64_t now_ns) {
-  (void)latency_ns, (void)now_ns;
   ttb__balancer *b = ttb__balancer_joined(h);
   if (!b) return TTB_ERR_MISUSE;
-  if (ticket >= 0) (void)report(b, ticket, outcome);
-  return acquire(b, hash, NULL);
+  if (ticket >= 0) (void)report(b, ticket, outcome, latency_ns, NULL, now_ns);
+  return acquire(b, hash, NULL, now_ns);
 }

@@ -2,7 +2,7 @@
 /* A balancer: its place in memory and its life.
  *
  *     region header | config | table words | rows | bitmap | endpoints | ids |
- *     index | table copy A | copy B | scratch | tickets
+ *     index | table copy A | copy B | scratch | tickets | slots' and rows' state
  *
  * I1  layout_of() alone knows where things are; size, init and attach ask it,
  *     and nothing it returns is ever read back from the region.
@@ -18,7 +18,8 @@ static const ttb__format format = {TTB__KIND_BALANCER, &ttb__balancer_config_fie
                                    sizeof facts / sizeof *facts};
 
 typedef struct layout {
-  uint64_t table, rows, bitmap, endpoints, ids, index, copies[2], scratch, tickets, total;
+  uint64_t table, rows, bitmap, endpoints, ids, index, copies[2], scratch, tickets;
+  uint64_t slot_state, row_state, total;
   uint32_t stride, entries, index_size;
 } layout;
 
@@ -42,6 +43,8 @@ static layout layout_of(const ttb_balancer_config *c) {
   l.scratch = at, at += ttb__round64(4 * (uint64_t)c->capacity + (scratch > ids ? scratch : ids));
   l.tickets = at;
   if (c->flags & TTB_BALANCER_CHECK_TICKETS) at += 8 * (uint64_t)c->tickets * c->threads;
+  l.slot_state = at = ttb__round64(at), at += ttb__round64((uint64_t)a->slot_bytes * c->capacity);
+  l.row_state = at, at += (uint64_t)a->row_bytes * c->threads;
   l.total = ttb__round64(at);
   return l;
 }
@@ -52,6 +55,7 @@ static int32_t read_config(const ttb_balancer_config *config, ttb_balancer_confi
   int32_t code = ttb__config_read(&ttb__balancer_config_fields, config, &c, -1, d);
   if (code < 0) return code;
   const ttb__algorithm *a = ttb__balancer_algorithm(c.algorithm);
+  if (!a) return ttb__fail(d, TTB_ERR_RANGE, "algorithm", -1, c.algorithm, 1, TTB_BALANCER_FIRST_FIT);
   if (c.capacity > a->max_endpoints)
     return ttb__fail(d, TTB_ERR_RANGE, "capacity", -1, c.capacity, 1, a->max_endpoints);
   if (c.tickets & (c.tickets - 1))
@@ -83,8 +87,12 @@ static void open_handle(ttb_balancer *ret, void *mem, const ttb_balancer_config 
       .capacity = c->capacity,
       .stride = l.stride,
       .threads = c->threads,
-      .flags = c->flags,
+      .flags = c->flags | (a->took || a->observe ? TTB__BALANCER_HOOKED : 0),
       .row = TTB__NO_ROW,
+      .slot_state = base + l.slot_state,
+      .row_state = base + l.row_state, /* of row 0 until it joins */
+      .slot_bytes = a->slot_bytes,
+      .row_bytes = a->row_bytes,
       .lease = c->lease,
       .tracked = a->tracks || (c->flags & TTB_BALANCER_TRACK),
       .entries = l.entries,

@@ -42,6 +42,12 @@
 #define TTB__BALANCER_FLAGS \
   (TTB_BALANCER_TRACK | TTB_BALANCER_MOVING_TICKETS | TTB_BALANCER_CHECK_TICKETS)
 
+/* Of a handle's flags only: its algorithm wants to know what was taken or ended. */
+#define TTB__BALANCER_HOOKED (1u << 31)
+/* Whoever has one of these goes the careful way through acquire and report. */
+#define TTB__BALANCER_CAREFUL \
+  (TTB_BALANCER_MOVING_TICKETS | TTB_BALANCER_CHECK_TICKETS | TTB__BALANCER_HOOKED)
+
 /* Entry of a table that is no slot. */
 #define TTB__NO_SLOT UINT32_MAX
 
@@ -95,6 +101,14 @@ typedef struct ttb__scope {
   uint32_t n;
 } ttb__scope;
 
+/* A call that ended and counted: not stale, of this generation of its slot. */
+typedef struct ttb__ended {
+  uint32_t slot;
+  int32_t outcome;
+  uint64_t latency_ns, now_ns;
+  const ttb_load *load; /* checked; NULL if the answer said nothing */
+} ttb__ended;
+
 typedef struct ttb__algorithm {
   uint32_t number, max_endpoints;
   int32_t tracks; /* needs the calls in flight */
@@ -107,8 +121,15 @@ typedef struct ttb__algorithm {
   /* Fills the idle copy, returns its length. At least one endpoint is there. */
   uint32_t (*build)(const ttb__roster *r, uint32_t *scratch, ttb__copy *copy);
   /* {slot, generation} of an eligible endpoint as a ticket without row and permit,
-   * or TTB_NO_ENDPOINT. May change the handle, nothing else. */
+   * or TTB_NO_ENDPOINT. The time is b->now. May change the handle, nothing else. */
   int64_t (*choose)(ttb__balancer *b, uint64_t hash, const ttb__scope *x);
+  /* ---- of those that learn; 0 or NULL elsewhere ---- */
+  /* Bytes of shared state an endpoint has, a multiple of 8: all zero when its slot
+   * is given out. And a joined row: all zero when it joins. */
+  uint32_t slot_bytes, row_bytes;
+  /* After a pick has been counted, and after a call has ended. */
+  void (*took)(ttb__balancer *b, uint32_t slot);
+  void (*observe)(ttb__balancer *b, const ttb__ended *e);
 } ttb__algorithm;
 
 /* The one place where algorithms are listed; NULL if there is none. */
@@ -133,6 +154,9 @@ TTB__HANDLE_STRUCT ttb__balancer {
   uint32_t seen_length;
   uint32_t capacity, stride, threads;
   uint32_t flags, row; /* row is TTB__NO_ROW unless joined */
+  uint64_t now;        /* of the call that runs; ns */
+  unsigned char *slot_state, *row_state; /* of slot 0, of the own row */
+  uint32_t slot_bytes, row_bytes;
   int64_t ticket; /* row and permit of this handle's tickets */
   ttb__random random;
   uint64_t turn;    /* the next turn leased, of the endless sequence */
@@ -154,7 +178,7 @@ TTB__HANDLE_STRUCT ttb__balancer {
 _Static_assert(sizeof(ttb__balancer) <= sizeof(ttb_balancer), "the handle's size is frozen");
 
 extern const ttb__struct ttb__balancer_config_fields, ttb__balancer_info_fields,
-    ttb__balancer_stats_fields, ttb__balancer_endpoint_fields;
+    ttb__balancer_stats_fields, ttb__balancer_endpoint_fields, ttb__balancer_load_fields;
 
 /* NULL unless h is a live balancer handle. */
 static inline ttb__balancer *ttb__balancer_of(const ttb_balancer *h) {
@@ -182,6 +206,16 @@ static inline ttb__endpoint *ttb__endpoint_at(const ttb__balancer *b, uint32_t s
 static inline ttb__a32 *ttb__cell_at(const ttb__balancer *b, uint32_t slot, uint32_t row) {
   unsigned char *line = b->endpoints + (uint64_t)slot * b->stride;
   return (ttb__a32 *)(void *)(line + offsetof(ttb__endpoint, cell) + 4 * (uint64_t)row);
+}
+
+/* What the algorithm knows of a slot. */
+static inline void *ttb__slot_state(const ttb__balancer *b, uint32_t slot) {
+  return b->slot_state + (uint64_t)slot * b->slot_bytes;
+}
+
+/* Clears words that others may look at; n is a multiple of 8. */
+static inline void ttb__zero_words(void *words, uint64_t n) {
+  for (uint64_t i = 0; i < n / 8; i++) ttb__store_rlx(&((ttb__a64 *)words)[i], 0);
 }
 
 /* ---- the eligibility word ---- */

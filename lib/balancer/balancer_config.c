@@ -22,7 +22,7 @@ const ttb__algorithm *ttb__balancer_algorithm(uint32_t number) {
 
 static const ttb__field config_fields[] = {
     C(U32, struct_size, "bytes", 0, 0, 0, TTB__ANY),
-    C(U32, algorithm, "", 1, ALGORITHMS, TTB_BALANCER_TWO_CHOICES, 0),
+    C(U32, algorithm, "", 1, 31, TTB_BALANCER_TWO_CHOICES, 0),
     C(U32, capacity, "endpoints", 1, TTB_MAX_SLOTS, 64, 0),
     C(U32, threads, "", 1, 254, 14, 0),
     C(U32, flags, "", 1, TTB__BALANCER_FLAGS, 0, 0),
@@ -64,9 +64,19 @@ static const ttb__field endpoint_fields[] = {
 };
 const ttb__struct ttb__balancer_endpoint_fields = TTB__STRUCT(ttb_endpoint, endpoint_fields);
 
+#define L(type, field, unit, max) TTB__FIELD(ttb_load, type, field, unit, 0, max, 0, 0)
+
+static const ttb__field load_fields[] = {
+    TTB__FIELD(ttb_load, U32, struct_size, "bytes", 0, 0, 0, TTB__ANY),
+    L(I32, utilisation_ppm, "ppm", INT32_MAX),
+    L(U64, qps_milli, "calls/1000 s", INT64_C(1) << 40),
+    L(U64, eps_milli, "errors/1000 s", INT64_C(1) << 40),
+};
+const ttb__struct ttb__balancer_load_fields = TTB__STRUCT(ttb_load, load_fields);
+
 int32_t ttb_balancer_field(uint32_t which, uint32_t index, ttb_field *ret_field) {
   static const ttb__struct *const all[] = {
       &ttb__balancer_config_fields, &ttb__balancer_info_fields, &ttb__balancer_stats_fields,
-      &ttb__balancer_endpoint_fields};
-  return ttb__field_get(all, 4, which, index, ret_field);
+      &ttb__balancer_endpoint_fields, &ttb__balancer_load_fields};
+  return ttb__field_get(all, 5, which, index, ret_field);
 }

@@ -2,12 +2,18 @@
 /* Joined threads, and what is left of those who died. The rules of rows are in
  * ../base/rows.h, those of the lock in ../base/lock.h.
  *
- * I1  A row is freed only after its cells are zero and its tickets not out.
+ * I1  A row is freed only after its cells and its state are zero and its tickets
+ *     not out.
  * I2  Everything recovery does can be cut short and done again. */
 #include "balancer.h"
 #include "tickets.h"
 
 #include <string.h>
+
+static unsigned char *row_state(const ttb__balancer *b, uint32_t row) {
+  uint32_t own = b->row == TTB__NO_ROW ? 0 : b->row; /* row_state is the handle's own row's */
+  return b->row_state + ((int64_t)row - own) * (int64_t)b->row_bytes;
+}
 
 int32_t ttb_balancer_join(const ttb_balancer *shared, uint64_t token, ttb_balancer *ret) {
   const ttb__balancer *b = ttb__balancer_of(shared);
@@ -21,6 +27,7 @@ int32_t ttb_balancer_join(const ttb_balancer *shared, uint64_t token, ttb_balanc
   joined.ticket = ttb__ticket_pack(0, 0, joined.row, incarnation & TTB__MAX_PERMIT);
   joined.random = ttb__random_start(b->region->seed, (uint64_t)joined.row << 20 | incarnation);
   joined.turn = joined.left = joined.ticket_next = 0;
+  joined.row_state = row_state(b, joined.row);
   joined.owned = 0; /* the memory stays with whoever made it */
   memset(ret, 0, sizeof *ret);
   memcpy(ret, &joined, sizeof joined);
@@ -31,6 +38,7 @@ int32_t ttb_balancer_join(const ttb_balancer *shared, uint64_t token, ttb_balanc
 static void clean(ttb__balancer *b, uint32_t row) {
   ttb__cells_clear(ttb__cell_at(b, 0, row), b->stride, b->capacity);
   if (b->flags & TTB_BALANCER_CHECK_TICKETS) ttb__tickets_clear(b, row);
+  ttb__zero_words(row_state(b, row), b->row_bytes);
 }
 
 void ttb__balancer_leave(ttb__balancer *b, ttb__cleaner also, void *ctx) {

@@ -46,6 +46,7 @@ static uint32_t free_slot(const ttb__balancer *b, uint32_t from) {
 static void place(ttb__balancer *b, const ttb_endpoint *e, uint32_t slot) {
   ttb__a64 *word = &ttb__endpoint_at(b, slot)->word;
   ttb__store_rlx(&ttb__balancer_ids(b)[slot], e->id);
+  ttb__zero_words(ttb__slot_state(b, slot), b->slot_bytes);
   uint64_t w = ttb__load_rlx(word);
   /* release: pairs with lives_in in table.c. acquire: as ttb__balancer_change. */
   while (!ttb__cas_acqrel(word, &w, ttb__word(ttb__word_generation(w) + 1, e->weight))) continue;

@@ -93,7 +93,7 @@ _ffi.check_layout(_Info, "balancer", 1)
 _ffi.check_layout(_Stats, "balancer", 2)
 _ffi.check_layout(Endpoint, "balancer", 3)
 
-KIND = Kind("balancer", 32, Config)
+KIND = Kind("balancer", 48, Config)
 
 _endpoint_check = _ffi.declare("ttb_balancer_endpoint_check", i32, ptr, ptr)
 _recover = KIND.declare("recover", i32, u64)
