@@ -78,6 +78,21 @@
  *    (CRC-32), 160 for each 1 of weight; the low 32 bits of the hash count, which
  *    is CRC-32 of the key in nginx. Nothing else moves when endpoints come and go,
  *    while 160 for each 1 of all weights fit into table_size. To 31,250.
+ *  - **patched maglev**: maglev's table and lookup, but a change of endpoints
+ *    patches it: a leaver's entries are dealt to those who stay, a newcomer's are
+ *    taken from all, nobody else's key moves, ever. Shares are by Webster's method
+ *    (equal weights differ by one entry at the most) however long the history.
+ *    Where a key lies depends on that history: all who share the balancer agree,
+ *    others only if they had the same. To table_size.
+ *  - **anchor**: Mendelson et al. 2021 (AnchorHash): nobody else's key moves, in
+ *    any order of coming and going, at one load a pick and 24 bytes a slot of
+ *    capacity. Weights do not matter; as with patched maglev others agree only
+ *    after the same history. A capacity far above the number of endpoints costs
+ *    about (1 + ln(capacity / endpoints))^2 loads. To 1,048,576.
+ *  - **nginx hash**: nginx' plain `hash`: place = 15 bits of the key's CRC-32 modulo
+ *    the sum of the weights, 20 attempts more, then round robin. With any change of
+ *    that sum nearly all keys move: for those who must agree with an nginx.
+ *    ttb_nginx_hash makes its hash. To 65,536.
  *  - **first fit**: the first endpoint in the order of slots with fewer calls in
  *    flight than its weight, so that the last can be switched off (HAProxy's
  *    `first`, the weight being maxconn); if all are full, the least loaded for its
@@ -166,6 +181,9 @@ typedef struct ttb_balancer {
 #define TTB_BALANCER_NGINX_CONSISTENT 11    /**< by hash, consistent, as nginx */
 #define TTB_BALANCER_FIRST_FIT 12           /**< the first with room; weight = calls at a time */
 /* 13 and 14 are kept for peak EWMA and Prequal. */
+#define TTB_BALANCER_PATCHED_MAGLEV 15      /**< by hash, maglev whose survivors' keys stay */
+#define TTB_BALANCER_ANCHOR 16              /**< by hash, consistent, one load, without weights */
+#define TTB_BALANCER_NGINX_HASH 17          /**< by hash, as nginx without `consistent` */
 /** @} */
 
 /** @name Flags of a configuration
@@ -226,8 +244,8 @@ typedef struct ttb_balancer_config {
   uint32_t threads;     /**< threads that may join at once, 1..254; default 14 */
   uint32_t flags;       /**< TTB_BALANCER_TRACK, ...; default none */
   uint32_t table_size;  /**< weighted round robin: turns, 2 * capacity..2097152, default
-                             16 * capacity, 4096 at least; maglev: entries, a prime >=
-                             capacity, to 5000011, default 65537; ring hash: points at the
+                             16 * capacity, 4096 at least; maglev, patched maglev:
+                             entries, a prime >= capacity, to 5000011, default 65537; ring hash: points at the
                              least, capacity..5000011, default 160 * capacity, 1024 at least,
                              5000011 at most; nginx consistent: points at the most, 160 *
                              capacity..5000011, default 640 * capacity, 5000011 at most;
@@ -686,6 +704,17 @@ TTB_API int32_t ttb_balancer_subset(uint64_t seed, const ttb_endpoint *servers, 
  * @threads any @progress wait-free @alloc none @since 0.1
  */
 TTB_API uint64_t ttb_ketama_hash(const void *key, uint64_t n);
+
+/**
+ * @brief The hash nginx makes of a key for `hash`, and what further attempts need
+ *        of it: its CRC-32 (ISO 3309) and, in the upper half, its length. For nginx
+ *        hash, and (the lower half counts) for nginx consistent.
+ * @param key n bytes; may be NULL if n is 0
+ * @param n   bytes; the low 32 bits of it count
+ * @return the hash; 0 if key is NULL and n is not 0
+ * @threads any @progress wait-free @alloc none @since 0.1
+ */
+TTB_API uint64_t ttb_nginx_hash(const void *key, uint64_t n);
 
 /**
  * @brief The structs of this header as the library sees them, for bindings.

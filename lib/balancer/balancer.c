@@ -55,7 +55,7 @@ static int32_t read_config(const ttb_balancer_config *config, ttb_balancer_confi
   int32_t code = ttb__config_read(&ttb__balancer_config_fields, config, &c, -1, d);
   if (code < 0) return code;
   const ttb__algorithm *a = ttb__balancer_algorithm(c.algorithm);
-  if (!a) return ttb__fail(d, TTB_ERR_RANGE, "algorithm", -1, c.algorithm, 1, TTB_BALANCER_FIRST_FIT);
+  if (!a) return ttb__fail(d, TTB_ERR_RANGE, "algorithm", -1, c.algorithm, 1, TTB_BALANCER_NGINX_HASH);
   if (c.capacity > a->max_endpoints)
     return ttb__fail(d, TTB_ERR_RANGE, "capacity", -1, c.capacity, 1, a->max_endpoints);
   if (c.tickets & (c.tickets - 1))

@@ -13,7 +13,8 @@
  * I1  The eligibility word is the only truth about an endpoint: that it is
  *     there, its generation, its weight, whether it may be picked. It changes by
  *     compare-and-swap. Tables, bitmap and index only help to find it quickly
- *     and can at any time be made again from the words and ids.
+ *     and can at any time be made again from the words and ids (a table that is
+ *     patched: and from its published copy).
  * I2  A pick ends with a load of that word. Whatever a table said, nobody is
  *     picked whose word has a cause set or is not used.
  * I3  A cell is written by its row's owner (with moving tickets: by threads of
@@ -93,6 +94,7 @@ typedef struct ttb__roster {
   const ttb__balancer *b;
   const uint32_t *slot;
   uint32_t n;
+  const ttb__copy *old; /* the published copy, for tables that are patched; its length may be 0 */
 } ttb__roster;
 
 /* What narrows one pick: slots that must not be picked. */
@@ -137,7 +139,8 @@ const ttb__algorithm *ttb__balancer_algorithm(uint32_t number);
 
 extern const ttb__algorithm ttb__two_choices, ttb__round_robin, ttb__weighted_round_robin,
     ttb__least_connections, ttb__maglev, ttb__ring_hash, ttb__jump_hash, ttb__rendezvous,
-    ttb__weighted_random, ttb__ketama, ttb__nginx_consistent, ttb__first_fit;
+    ttb__weighted_random, ttb__ketama, ttb__nginx_consistent, ttb__first_fit,
+    ttb__patched_maglev, ttb__anchor, ttb__nginx_hash;
 
 /* ---- the handle ---- */
 

@@ -8,6 +8,7 @@ static const ttb__algorithm *const algorithms[] = {
     &ttb__two_choices, &ttb__round_robin, &ttb__weighted_round_robin, &ttb__least_connections,
     &ttb__maglev,      &ttb__ring_hash,   &ttb__jump_hash,            &ttb__rendezvous,
     &ttb__weighted_random, &ttb__ketama,  &ttb__nginx_consistent,     &ttb__first_fit,
+    &ttb__patched_maglev, &ttb__anchor,   &ttb__nginx_hash,
 };
 #define ALGORITHMS (sizeof algorithms / sizeof *algorithms)
 

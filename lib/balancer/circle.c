@@ -155,7 +155,7 @@ ttb__roster ttb__roster_by_id(const ttb__roster *r, uint32_t *order) {
     order[n] = top;
     sink_slot(r->b, order, 0, n);
   }
-  return (ttb__roster){r->b, order, r->n};
+  return (ttb__roster){r->b, order, r->n, r->old};
 }
 
 uint32_t ttb__decimal(char *to, uint64_t n) {

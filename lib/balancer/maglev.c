@@ -19,10 +19,6 @@
 #define DEFAULT_SIZE 65537u
 #define MAX_SIZE 5000011u
 
-/* Steps a filling may take in all, per entry: an orderly one takes about ln m
- * (15 at the largest), or m for a single endpoint, which is m in all. */
-#define STEPS_PER_ENTRY 64u
-
 static bool is_prime(uint32_t m) {
   if (m < 2) return false;
   for (uint32_t d = 2; d * d <= m; d++)
@@ -30,12 +26,12 @@ static bool is_prime(uint32_t m) {
   return true;
 }
 
-static uint32_t table_size(const ttb_balancer_config *c) {
+uint32_t ttb__maglev_size(const ttb_balancer_config *c) {
   return c->table_size ? c->table_size : DEFAULT_SIZE;
 }
 
-static int32_t check(const ttb_balancer_config *c, ttb_detail *d) {
-  uint32_t m = table_size(c);
+int32_t ttb__maglev_check(const ttb_balancer_config *c, ttb_detail *d) {
+  uint32_t m = ttb__maglev_size(c);
   if (!is_prime(m)) return ttb__fail(d, TTB_ERR_RANGE, "table_size", -1, m, 2, MAX_SIZE);
   if (m < c->capacity)
     return ttb__fail(d, TTB_ERR_NOSPACE, "table_size", -1, m, c->capacity, MAX_SIZE);
@@ -49,7 +45,7 @@ static uint64_t scratch(const ttb_balancer_config *c) {
 /* ---- filling ---- */
 
 void ttb__maglev_fill(ttb__maglev_row *rows, uint32_t n, uint32_t m, ttb__a32 *entry) {
-  uint64_t steps = (uint64_t)m * STEPS_PER_ENTRY, filled = 0;
+  uint64_t steps = (uint64_t)m * TTB__MAGLEV_STEPS, filled = 0;
   uint32_t max_weight = 1;
   for (uint32_t i = 0; i < m; i++) ttb__flip_put32(&entry[i], TTB__NO_SLOT);
   for (uint32_t i = 0; i < n; i++)
@@ -100,20 +96,21 @@ static void sort(const ttb__roster *r, ttb__maglev_row *rows, uint32_t n) {
   }
 }
 
+void ttb__maglev_permutation(uint64_t id, uint32_t m, uint32_t *ret_at, uint32_t *ret_skip) {
+  unsigned char key[8];
+  for (int k = 0; k < 8; k++) key[k] = (unsigned char)(id >> 8 * k);
+  *ret_at = (uint32_t)(ttb_hash(key, sizeof key, 0) % m);
+  *ret_skip = (uint32_t)(ttb_hash(key, sizeof key, 1) % (m - 1) + 1);
+}
+
 static uint32_t build(const ttb__roster *r, uint32_t *scratch_words, ttb__copy *copy) {
   ttb__maglev_row *rows = (ttb__maglev_row *)scratch_words;
   uint32_t m = r->b->entries;
   for (uint32_t i = 0; i < r->n; i++) {
     uint32_t slot = ttb__roster_slot(r, i);
     uint64_t id = ttb__load_rlx(&ttb__balancer_ids(r->b)[slot]);
-    unsigned char key[8];
-    for (int k = 0; k < 8; k++) key[k] = (unsigned char)(id >> 8 * k);
-    rows[i] = (ttb__maglev_row){
-        .slot = slot,
-        .weight = ttb__roster_weight(r, i),
-        .at = (uint32_t)(ttb_hash(key, sizeof key, 0) % m),
-        .skip = (uint32_t)(ttb_hash(key, sizeof key, 1) % (m - 1) + 1),
-    };
+    rows[i] = (ttb__maglev_row){.slot = slot, .weight = ttb__roster_weight(r, i)};
+    ttb__maglev_permutation(id, m, &rows[i].at, &rows[i].skip);
   }
   sort(r, rows, r->n);
   ttb__maglev_fill(rows, r->n, m, copy->entry);
@@ -122,7 +119,7 @@ static uint32_t build(const ttb__roster *r, uint32_t *scratch_words, ttb__copy *
 
 /* ---- lookup ---- */
 
-static int64_t choose(ttb__balancer *b, uint64_t hash, const ttb__scope *x) {
+int64_t ttb__choose_maglev(ttb__balancer *b, uint64_t hash, const ttb__scope *x) {
   uint32_t m = b->seen_length;
   if (m == 0) return TTB_NO_ENDPOINT;
   uint32_t at = ttb__mod(hash, m, b->seen_inverse);
@@ -140,9 +137,9 @@ const ttb__algorithm ttb__maglev = {
     .number = TTB_BALANCER_MAGLEV,
     .max_endpoints = TTB_MAX_SLOTS,
     .weighs = 1,
-    .check = check,
-    .entries = table_size,
+    .check = ttb__maglev_check,
+    .entries = ttb__maglev_size,
     .scratch = scratch,
     .build = build,
-    .choose = choose,
+    .choose = ttb__choose_maglev,
 };

@@ -15,6 +15,7 @@
  * I2  Equal points belong to the lower id; nginx keeps whichever qsort puts
  *     first. */
 #include "nginx_consistent.h"
+#include "crc32.h"
 
 #define POINTS 160u
 #define MAX_SIZE 5000011u
@@ -23,26 +24,14 @@
 /* Rooms for weights of 4 in the mean. */
 #define DEFAULT_WEIGHT 4u
 
-/* ---- CRC-32 (ISO 3309), four bits a step ---- */
-
-static uint32_t crc32(uint32_t crc, const unsigned char *p, uint32_t n) {
-  static const uint32_t nibble[16] = {
-      0x00000000, 0x1db71064, 0x3b6e20c8, 0x26d930ac, 0x76dc4190, 0x6b6b51f4,
-      0x4db26158, 0x5005713c, 0xedb88320, 0xf00f9344, 0xd6d6a3e8, 0xcb61b38c,
-      0x9b64c2b0, 0x86d3d2d4, 0xa00ae278, 0xbdbdf21c};
-  for (uint32_t i = 0; i < n; i++) {
-    crc = nibble[(crc ^ p[i]) & 15] ^ crc >> 4;
-    crc = nibble[(crc ^ (uint32_t)p[i] >> 4) & 15] ^ crc >> 4;
-  }
-  return crc;
+uint32_t ttb__nginx_base(const void *text, uint32_t n) {
+  return ttb__crc32_add(UINT32_MAX, text, n);
 }
-
-uint32_t ttb__nginx_base(const void *text, uint32_t n) { return crc32(UINT32_MAX, text, n); }
 
 uint32_t ttb__nginx_point(uint32_t base, uint32_t before) {
   const unsigned char le[4] = {(unsigned char)before, (unsigned char)(before >> 8),
                                (unsigned char)(before >> 16), (unsigned char)(before >> 24)};
-  return ~crc32(base, le, 4);
+  return ~ttb__crc32_add(base, le, 4);
 }
 
 /* ---- the algorithm ---- */

@@ -2,7 +2,10 @@
 /* Tables: the flip-published one that algorithms read, and the index of ids.
  *
  * I1  Both are made from the endpoints' words and ids alone, so doing it again
- *     at any time, also after a writer was killed in the middle, is right.
+ *     at any time, also after a writer was killed in the middle, is right. Tables
+ *     whose keys must not move (patched maglev, anchor) are made from these and
+ *     the published copy, which no writer touches; what a killed one left in the
+ *     idle copy is never read.
  * I2  The index is written by the holder of the owner lock, in place, and is
  *     exact for the next one. Readers take a hit for a hit after looking at the
  *     endpoint itself, and a miss for a reason to look at all of them. */
@@ -27,7 +30,8 @@ void ttb__balancer_rebuild(ttb__balancer *b) {
 
   uint64_t next = ttb__flip_build(&b->table->flip);
   ttb__copy *copy = ttb__balancer_part(b, b->copies_at[ttb__flip_copy(next)]);
-  ttb__roster roster = {b, slots, n};
+  const ttb__copy *old = ttb__balancer_part(b, b->copies_at[ttb__flip_copy(next - 1)]);
+  ttb__roster roster = {b, slots, n, old};
   ttb__flip_put32(&copy->error_ppm, 0);
   uint32_t length = n ? b->algorithm->build(&roster, slots + b->capacity, copy) : 0;
   ttb__flip_put32(&copy->length, length);

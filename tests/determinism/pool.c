@@ -76,6 +76,6 @@ static void run(dec_hash *h, uint64_t seed, uint32_t algorithm) {
 
 uint64_t determinism_pool(uint64_t seed) {
   dec_hash h = dec_hash_start();
-  for (uint32_t a = TTB_BALANCER_TWO_CHOICES; a <= TTB_BALANCER_FIRST_FIT; a++) run(&h, seed, a);
+  for (uint32_t a = TTB_BALANCER_TWO_CHOICES; a <= TTB_BALANCER_NGINX_HASH; a++) run(&h, seed, a);
   return h.value;
 }

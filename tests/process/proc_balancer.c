@@ -41,6 +41,7 @@ static ttb_balancer_config config_of(uint32_t algorithm, uint32_t flags) {
   c.threads = 16;
   if (algorithm == TTB_BALANCER_WEIGHTED_ROUND_ROBIN) c.table_size = 32;
   if (algorithm == TTB_BALANCER_RING_HASH) c.table_size = 16;
+  if (algorithm == TTB_BALANCER_PATCHED_MAGLEV) c.table_size = 31;
   return c;
 }
 
@@ -141,16 +142,43 @@ static bool whole(ttb_balancer *mine, uint64_t in_flight, bool rounds) {
 
 /* ---- 2. every instruction ---- */
 
+enum { KEYS = 62 };
+
 typedef struct stepped {
   uint32_t algorithm, flags;
   int what;
   ttb_balancer shared, mine, child;
   int64_t held;
+  int32_t home[KEYS]; /* before the call, in the histories */
 } stepped;
 
 enum { PICK, ADD, REMOVE, WEIGHT, UPDATE, MARK, CALLS };
 static const char *const call_names[] = {"acquire + report", "add",    "remove",
                                          "set_weight",       "update", "mark"};
+
+/* Tables that are their own past: after recovery it has to be the same past. */
+static bool is_history(const stepped *x) {
+  return x->algorithm == TTB_BALANCER_PATCHED_MAGLEV || x->algorithm == TTB_BALANCER_ANCHOR;
+}
+
+static int32_t home_of(ttb_balancer *mine, uint64_t key) {
+  int64_t t = ttb_balancer_acquire(mine, key, 0);
+  (void)ttb_balancer_report(mine, t, TTB_SUCCESS, 0, 0);
+  return ttb_ticket_slot(t);
+}
+
+/* A key moves from who left, to who came or grew, and between nobody else. */
+static bool keys_stayed(stepped *x) {
+  for (uint64_t k = 0; k < KEYS; k++) {
+    int32_t was = x->home[k], now = home_of(&x->mine, k);
+    if (now == was || (x->what == ADD && now == 3) || (x->what == REMOVE && was == 1) ||
+        (x->what == WEIGHT && now == 1) || x->what == UPDATE)
+      continue;
+    printf("  key %llu moved from slot %d to %d\n", (unsigned long long)k, was, now);
+    return false;
+  }
+  return true;
+}
 
 static int prepare(singlestep *s) {
   stepped *x = s->ctx;
@@ -160,6 +188,7 @@ static int prepare(singlestep *s) {
     return 1;
   for (uint64_t id = 1; id <= 3; id++)
     if (add(&x->mine, id, (uint32_t)id) < 0) return 1;
+  for (uint64_t k = 0; k < KEYS; k++) x->home[k] = home_of(&x->mine, k);
   x->held = ttb_balancer_acquire(&x->mine, 0, 0);
   return x->held < 0;
 }
@@ -209,6 +238,7 @@ static int check_after(singlestep *s, int ended) {
   case MARK: ok = ok && n == 3 && eligible >= 2 && (!ended || eligible == 2); break;
   default: ok = ok && n == 3; break;
   }
+  if (is_history(x) && x->what != MARK) ok = ok && keys_stayed(x);
   ok = ok && ttb_balancer_report(&x->mine, x->held, TTB_SUCCESS, 0, 0) == TTB_OK &&
        stats_of(&x->mine).in_flight == 0 && stats_of(&x->mine).joined == 1;
   return !ok;
@@ -225,10 +255,14 @@ static void every_instruction(void) {
       {TTB_BALANCER_RING_HASH, TTB_BALANCER_TRACK},
       {TTB_BALANCER_JUMP, TTB_BALANCER_TRACK},
       {TTB_BALANCER_WEIGHTED_RANDOM, TTB_BALANCER_TRACK},
+      {TTB_BALANCER_PATCHED_MAGLEV, TTB_BALANCER_TRACK},
+      {TTB_BALANCER_ANCHOR, TTB_BALANCER_TRACK},
   };
-  for (int k = 0; k < 7; k++)
+  for (size_t k = 0; k < sizeof kinds / sizeof *kinds; k++)
     for (int what = 0; what < CALLS; what++) {
-      if (what != PICK && k != 0 && k != 3 && (k != 4 || what == WEIGHT)) continue;
+      bool history = k > 6;
+      bool writers = k == 0 || k == 3 || (k == 4 && what != WEIGHT) || (history && what != MARK);
+      if (what != PICK && !writers) continue;
       stepped x = {.algorithm = kinds[k].algorithm, .flags = kinds[k].flags, .what = what};
       ttb_balancer_config c = config_of(x.algorithm, x.flags);
       bool rounds = x.algorithm == TTB_BALANCER_WEIGHTED_ROUND_ROBIN;
@@ -238,6 +272,8 @@ static void every_instruction(void) {
                       .stride = what == PICK ? 1 : what == MARK ? 3 : 13};
       if (s.stride == 13 && rounds) s.stride = 41;
       if (s.stride == 13 && k == 4) s.stride = 101;
+      if (history && what != PICK) s.stride = k == 7 ? 173 : 19;
+      if (history && k == 8 && what == WEIGHT) s.stride = 3; /* builds nothing */
       int result = singlestep_run(&s);
       if (result == SINGLESTEP_UNSUPPORTED) {
         printf("single steps: not possible here\n");

@@ -44,14 +44,17 @@ static void end(model *m) {
 static void begin(check *c, model *m) {
   memset(m, 0, sizeof *m);
   ttb_balancer_config config = TTB_CONFIG(ttb_balancer_config);
-  config.algorithm = m->algorithm = (uint32_t)check_between(c, 1, TTB_BALANCER_FIRST_FIT);
+  do config.algorithm = (uint32_t)check_between(c, 1, TTB_BALANCER_NGINX_HASH);
+  while (ttb_balancer_check(&config, NULL) < 0); /* not all numbers are taken */
+  m->algorithm = config.algorithm;
   config.capacity = CAPACITY;
   config.threads = check_chance(c, 1, 2) ? THREADS : 30;
   config.flags = m->flags = (uint32_t)check_below(c, 8);
   config.lease = (uint32_t)check_between(c, 1, 9);
   config.tickets = 64;
   config.seed = check_rand(c);
-  if (m->algorithm == TTB_BALANCER_MAGLEV) config.table_size = 101;
+  if (m->algorithm == TTB_BALANCER_MAGLEV || m->algorithm == TTB_BALANCER_PATCHED_MAGLEV)
+    config.table_size = 101;
   if (m->algorithm == TTB_BALANCER_WEIGHTED_ROUND_ROBIN) config.table_size = 64;
   if (m->algorithm == TTB_BALANCER_RING_HASH) config.table_size = CAPACITY + 50;
   m->last = -1;

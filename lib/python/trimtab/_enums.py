@@ -51,6 +51,9 @@ class Algorithm(enum.IntEnum):
     KETAMA = 10
     NGINX_CONSISTENT = 11
     FIRST_FIT = 12
+    PATCHED_MAGLEV = 15
+    ANCHOR = 16
+    NGINX_HASH = 17
 
 
 class BalancerFlag(enum.IntFlag):
