@@ -13,6 +13,7 @@
 #include "../../lib/balancer/jump.h"
 #include "../../lib/balancer/ketama.h"
 #include "../../lib/balancer/maglev.h"
+#include "../../lib/balancer/nginx_hash.h"
 #include "../../lib/balancer/ring_hash.h"
 
 static unsigned passed, failed, not_offered;
@@ -468,6 +469,34 @@ static void grpc_random_subsetting(const char *set, const json_t *root) {
   if (is_left_out(set, "expected_order") && json_object_get(root, "expected_order")) not_offered++;
 }
 
+/* ---- nginx_hash_and_least_time ---- */
+
+/* CRC-32 bit by bit, as nginx's formula has it: of the whole text. */
+static uint32_t crc_of(const char *text) {
+  uint32_t crc = UINT32_MAX;
+  for (; *text; text++) {
+    crc ^= (unsigned char)*text;
+    for (int k = 0; k < 8; k++) crc = crc >> 1 ^ (crc & 1 ? 0xedb88320 : 0);
+  }
+  return ~crc;
+}
+
+/* The formula is all there is: 200 keys and each attempt by it. */
+static void nginx_hash(const char *set, const json_t *root) {
+  const char *formula = json_string_value(json_object_get(root, "hash"));
+  if (!formula) return;
+  bool ok = !strncmp(formula, "h=((crc32([REHASH]KEY)>>16)&0x7fff)+prev; w=h%total_weight", 58);
+  for (unsigned key = 0; key < 200; key++)
+    for (unsigned attempt = 0; attempt <= 20 && ok; attempt++) {
+      char text[32], *rest = text;
+      if (attempt > 0) rest += snprintf(text, sizeof text, "%u", attempt);
+      snprintf(rest, 16, "/key/%u", key * key);
+      ok = ttb__nginx_step(ttb_nginx_hash(rest, strlen(rest)), attempt) ==
+           (crc_of(text) >> 16 & 0x7fff);
+    }
+  count(set, "hash", ok);
+}
+
 /* ---- files ---- */
 
 static const struct {
@@ -482,6 +511,7 @@ static const struct {
     {"ketama_libmemcached", ketama_libmemcached},
     {"finagle_aperture", finagle_aperture},
     {"grpc_random_subsetting", grpc_random_subsetting},
+    {"nginx_hash_and_least_time", nginx_hash},
 };
 
 static void run_file(const char *path) {
