@@ -11,6 +11,7 @@
 #include <trimtab/base.h>
 #include <trimtab/breaker.h>
 #include <trimtab/health.h>
+#include <trimtab/ladder.h>
 #include <trimtab/limiter.h>
 #include <trimtab/plan.h>
 #include <trimtab/pool.h>

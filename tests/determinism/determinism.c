@@ -16,6 +16,7 @@ static const struct {
     {"pool", determinism_pool},
     {"router", determinism_router},
     {"limiter", determinism_limiter},
+    {"ladder", determinism_ladder},
 };
 
 int main(void) {

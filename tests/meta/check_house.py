@@ -12,7 +12,7 @@ MODULES = ["base", "balancer", "breaker", "limiter", "health", "autoscaler", "ro
 # Arrows point one way.
 MAY_INCLUDE = {
     "base": ["base"],
-    "pool": ["base", "balancer", "breaker", "health", "limiter", "pool"],
+    "pool": ["base", "balancer", "breaker", "health", "limiter", "pool", "ladder"],
     "segment": MODULES,
 }
 

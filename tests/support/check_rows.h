@@ -34,8 +34,13 @@ static inline const char *check_rows_fault(const ttb_field *f, uint32_t at, bool
   if (f->struct_size != sizeof *f) return "struct_size of the row";
   if (!f->name || !f->name[0] || !f->unit || !f->type_name) return "a text is missing";
   if (check_rows_width(f->type) == 0) return "unknown type";
-  /* Events are small and frozen: the one kind of struct without a size. */
-  bool frozen = strlen(f->type_name) > 6 && strcmp(f->type_name + strlen(f->type_name) - 6, "_event") == 0;
+  /* Small structs that are frozen have no size; their kinds. */
+  static const char *const kinds[] = {"_event", "_ask", "_answer"};
+  bool frozen = false;
+  for (uint32_t i = 0; i < sizeof kinds / sizeof *kinds; i++) {
+    size_t n = strlen(f->type_name), k = strlen(kinds[i]);
+    frozen |= n > k && strcmp(f->type_name + n - k, kinds[i]) == 0;
+  }
   if (first && f->offset != 0) return "the first field is not at the beginning";
   if (first && !frozen && (f->type != TTB_TYPE_U32 || strcmp(f->name, "struct_size") != 0))
     return "the first field is not struct_size";
