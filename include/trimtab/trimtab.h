@@ -11,9 +11,11 @@
 #include <trimtab/base.h>
 #include <trimtab/breaker.h>
 #include <trimtab/health.h>
+#include <trimtab/hpa.h>
 #include <trimtab/ladder.h>
 #include <trimtab/limiter.h>
 #include <trimtab/plan.h>
+#include <trimtab/pods.h>
 #include <trimtab/pool.h>
 #include <trimtab/router.h>
 #include <trimtab/segment.h>

@@ -13,6 +13,7 @@
 
 static const uint32_t facts[] = {sizeof(ttb__autoscaler_slot), sizeof(ttb__autoscaler_arrays),
                                  sizeof(ttb_autoscaler_metric), sizeof(ttb_autoscaler_policy),
+                                 sizeof(ttb_autoscaler_step), sizeof(ttb_autoscaler_schedule),
                                  TTB__MAX_ENTRIES};
 static const ttb__format format = {TTB__KIND_AUTOSCALER, &ttb__autoscaler_stored_fields, facts,
                                    sizeof facts / sizeof *facts};
@@ -29,9 +30,19 @@ static uint32_t entries_for(uint32_t span_ms, uint32_t tick_ms) {
   return n < TTB__MAX_ENTRIES ? n : TTB__MAX_ENTRIES;
 }
 
+/* A legacy window keeps what is as old as itself, and there is none up. */
 static uint32_t window_of(const ttb__autoscaler_stored *c, uint32_t way) {
-  if (way == TTB__UP) return c->up_window_ms;
-  return c->down_window_ms < 0 ? 0 : (uint32_t)c->down_window_ms;
+  bool legacy = c->flags & TTB_AUTOSCALER_LEGACY;
+  if (way == TTB__UP) return legacy ? 0 : c->up_window_ms;
+  return (c->down_window_ms < 0 ? 0 : (uint32_t)c->down_window_ms) + legacy;
+}
+
+static uint32_t most(uint32_t a, uint32_t b) { return a > b ? a : b; }
+
+/* How long a change of a direction is asked about by the brakes. */
+static uint32_t braked_ms(const ttb__autoscaler_stored *c, uint32_t way) {
+  if (way == TTB__DOWN) return c->down_cooldown_ms;
+  return most(most(c->startup_ms, c->billing_ms), most(c->up_cooldown_ms, c->down_cooldown_ms));
 }
 
 static uint32_t policies_of(const ttb__autoscaler_stored *c, uint32_t way) {
@@ -48,11 +59,10 @@ static layout layout_of(const ttb__autoscaler_stored *c, const ttb__autoscaler_a
     at += l.window_entries[way];
   }
   for (uint32_t way = TTB__UP; way <= TTB__DOWN; way++) {
-    l.longest[way] = 0;
-    for (uint32_t i = 0; i < policies_of(c, way); i++)
-      if (arrays->policies[way][i].period_ms > l.longest[way])
-        l.longest[way] = arrays->policies[way][i].period_ms;
-    l.change_entries[way] = entries_for(l.longest[way], c->tick_ms);
+    l.longest[way] = braked_ms(c, way);
+    for (uint32_t i = 0; i < policies_of(c, way) && !(c->flags & TTB_AUTOSCALER_LEGACY); i++)
+      l.longest[way] = most(l.longest[way], arrays->policies[way][i].period_ms);
+    l.change_entries[way] = l.longest[way] > 0 ? entries_for(l.longest[way], c->tick_ms) : 0;
     l.changes_at[way] = at;
     at += l.change_entries[way];
   }
@@ -71,7 +81,7 @@ static ttb__scaled_policy scale_policy(const ttb_autoscaler_policy *p, uint32_t 
   ttb__fp one = ttb__fp_int(1), part = ttb__fp_div(ttb__fp_int(p->value), ttb__fp_int(100));
   ttb__scaled_policy s = {.value = (int32_t)p->value,
                           .period_ms = p->period_ms,
-                          .percent = p->type == TTB_AUTOSCALER_PERCENT,
+                          .type = p->type,
                           .negative = way == TTB__DOWN && p->value > 100};
   if (way == TTB__UP) s.factor = ttb__fp_add(one, part);
   else s.factor = s.negative ? ttb__fp_sub(part, one) : ttb__fp_sub(one, part);
@@ -92,17 +102,40 @@ static void open_handle(ttb_autoscaler *ret, void *mem, const ttb__autoscaler_st
       .max = c->max_replicas,
       .flags = c->flags,
       .metrics_n = c->metrics_n,
+      .combine = c->combine,
+      .from_zero = c->from_zero,
+      .startup_ms = c->startup_ms,
+      .billing_ms = c->billing_ms,
+      .action_cost_ms = c->action_cost_ms,
+      .week_offset_s = c->week_offset_s,
+      .up_ppm = c->tolerance_up_ppm < 0 ? 0 : c->tolerance_up_ppm,
+      .steps_n = c->steps_n,
+      .schedule_n = c->schedule_n,
       .tolerance_up = ratio_ppm(c->tolerance_up_ppm),
       .tolerance_down = ratio_ppm(c->tolerance_down_ppm),
       .region = mem,
   };
-  a.lowest = ttb__fp_sub(one, a.tolerance_down);
+  /* More than 100 % holds whatever falls. */
+  a.lowest = c->tolerance_down_ppm < 1000000 ? ttb__fp_sub(one, a.tolerance_down) : ttb__fp_int(0);
   a.highest = ttb__fp_add(one, a.tolerance_up);
   for (uint32_t i = 0; i < c->metrics_n; i++) {
     const ttb_autoscaler_metric *m = &arrays->metrics[i];
-    a.metrics[i] = (ttb__scaled_metric){m->target_milli, ttb__fp_int((uint64_t)m->target_milli),
-                                        m->kind, m->flags};
+    a.metrics[i] = (ttb__scaled_metric){.target = m->target_milli,
+                                        .low = m->low_milli,
+                                        .divisor = ttb__fp_int((uint64_t)m->target_milli),
+                                        .low_divisor = ttb__fp_int((uint64_t)m->low_milli),
+                                        .kind = m->kind,
+                                        .flags = m->flags,
+                                        .method = m->method,
+                                        .source = m->source};
   }
+  memcpy(a.steps, arrays->steps, sizeof a.steps);
+  memcpy(a.schedule, arrays->schedule, sizeof a.schedule);
+  if (c->startup_ms > 0) a.extras |= TTB__HAS_STARTUP;
+  if (c->schedule_n > 0) a.extras |= TTB__HAS_SCHEDULE;
+  if (c->flags & TTB_AUTOSCALER_WHAT_IF || c->billing_ms || c->action_cost_ms ||
+      c->up_cooldown_ms || c->down_cooldown_ms)
+    a.extras |= TTB__HAS_BRAKES;
   for (uint32_t way = TTB__UP; way <= TTB__DOWN; way++) {
     ttb__direction *d = &a.way[way];
     d->window_ms = window_of(c, way);
@@ -113,6 +146,7 @@ static void open_handle(ttb_autoscaler *ret, void *mem, const ttb__autoscaler_st
     d->changes_at = l.changes_at[way];
     d->select = way == TTB__UP ? c->up_select : c->down_select;
     d->policies_n = policies_of(c, way);
+    d->cooldown_ms = way == TTB__UP ? c->up_cooldown_ms : c->down_cooldown_ms;
     for (uint32_t i = 0; i < d->policies_n; i++)
       d->policies[i] = scale_policy(&arrays->policies[way][i], way);
   }

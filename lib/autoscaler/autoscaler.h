@@ -35,6 +35,11 @@
 /* Entries of a ring at the most: more share one. */
 #define TTB__MAX_ENTRIES 16384u
 
+/* What a handle has to look at beyond the HPA's stages. */
+#define TTB__HAS_STARTUP 1u
+#define TTB__HAS_SCHEDULE 2u
+#define TTB__HAS_BRAKES 4u
+
 /* The directions. */
 #define TTB__UP 0u
 #define TTB__DOWN 1u
@@ -46,7 +51,8 @@ typedef struct ttb__autoscaler_slot {
   ttb__a64 changes[2]; /* entries used of changes up and down */
   ttb__a64 result, current;
   ttb__a64 evaluations, moves[2], held, merged;
-  uint64_t reserved[2];
+  ttb__a64 surplus;  /* replica-ms that were not needed and are not saved yet */
+  ttb__a64 stopped;  /* 1: scaled to 0 by the autoscaler itself */
   ttb__a64 entry[]; /* proposals up, proposals down, changes up, changes down */
 } ttb__autoscaler_slot;
 _Static_assert(sizeof(ttb__autoscaler_slot) == 128, "two lines");
@@ -59,34 +65,38 @@ typedef struct ttb__autoscaler_stored {
   uint32_t up_window_ms;
   int32_t down_window_ms;
   uint32_t up_select, down_select, tick_ms, flags;
-  uint32_t metrics_n, up_policies_n, down_policies_n, reserved;
+  uint32_t metrics_n, up_policies_n, down_policies_n;
+  uint32_t combine, from_zero, startup_ms, billing_ms, action_cost_ms;
+  uint32_t up_cooldown_ms, down_cooldown_ms, week_offset_s;
+  uint32_t steps_n, schedule_n, reserved;
 } ttb__autoscaler_stored;
 
 typedef struct ttb__autoscaler_arrays {
   ttb_autoscaler_metric metrics[TTB_AUTOSCALER_MAX_METRICS];
   ttb_autoscaler_policy policies[2][TTB_AUTOSCALER_MAX_POLICIES];
+  ttb_autoscaler_step steps[TTB_AUTOSCALER_MAX_STEPS];
+  ttb_autoscaler_schedule schedule[TTB_AUTOSCALER_MAX_SCHEDULE];
 } ttb__autoscaler_arrays;
 _Static_assert(sizeof(ttb__autoscaler_arrays) % 64 == 0, "whole lines");
 
 typedef struct ttb__scaled_metric {
-  int64_t target;
-  ttb__fp divisor; /* target */
-  uint32_t kind, flags;
+  int64_t target, low;
+  ttb__fp divisor, low_divisor; /* target, low */
+  uint32_t kind, flags, method, source;
 } ttb__scaled_metric;
 
 typedef struct ttb__scaled_policy {
   ttb__fp factor; /* percent: |1 + value/100| up, |1 - value/100| down */
   int32_t value;
   uint32_t period_ms;
-  uint16_t percent, negative; /* negative: the factor is below 0 */
-  uint32_t reserved;
+  uint32_t type, negative; /* negative: the factor is below 0 */
 } ttb__scaled_policy;
 
 /* What concerns one direction. */
 typedef struct ttb__direction {
   uint32_t window_ms, window_entries, window_at;    /* entries and where they begin */
   uint32_t longest_ms, change_entries, changes_at;
-  uint32_t select, policies_n;
+  uint32_t select, policies_n, cooldown_ms, reserved;
   ttb__scaled_policy policies[TTB_AUTOSCALER_MAX_POLICIES];
 } ttb__direction;
 
@@ -95,11 +105,17 @@ typedef TTB__HANDLE_STRUCT ttb__autoscaler {
   unsigned char *slots;
   uint32_t capacity, stride;
   int32_t min, max;
-  uint32_t flags, metrics_n;
+  uint32_t flags, metrics_n, combine, from_zero;
+  uint32_t extras; /* TTB__HAS_*: what a plain HPA does not ask for */
+  uint32_t startup_ms, billing_ms, action_cost_ms, week_offset_s;
+  int32_t up_ppm; /* tolerance_up */
+  uint32_t steps_n, schedule_n;
   ttb__fp lowest, highest;               /* of a ratio within the tolerance */
   ttb__fp tolerance_up, tolerance_down;  /* the same, for the old form */
   ttb__direction way[2];
   ttb__scaled_metric metrics[TTB_AUTOSCALER_MAX_METRICS];
+  ttb_autoscaler_step steps[TTB_AUTOSCALER_MAX_STEPS];
+  ttb_autoscaler_schedule schedule[TTB_AUTOSCALER_MAX_SCHEDULE];
   ttb__region *region;
   uint64_t owned; /* bytes to give back, 0 if the memory is the caller's */
   ttb_allocator allocator;
@@ -109,7 +125,8 @@ _Static_assert(sizeof(ttb__autoscaler) <= sizeof(ttb_autoscaler), "the handle's 
 extern const ttb__struct ttb__autoscaler_config_fields, ttb__autoscaler_stored_fields,
     ttb__autoscaler_metric_fields, ttb__autoscaler_policy_fields, ttb__autoscaler_sample_fields,
     ttb__autoscaler_row_fields, ttb__autoscaler_decision_fields, ttb__autoscaler_info_fields,
-    ttb__autoscaler_stats_fields;
+    ttb__autoscaler_stats_fields, ttb__autoscaler_step_fields, ttb__autoscaler_schedule_fields,
+    ttb__pods_config_fields, ttb__pod_fields, ttb__container_fields, ttb__pods_info_fields;
 
 /* Reads and checks a caller's config into what is stored. */
 int32_t ttb__autoscaler_read(const ttb_autoscaler_config *config, ttb__autoscaler_stored *ret,
@@ -117,6 +134,10 @@ int32_t ttb__autoscaler_read(const ttb_autoscaler_config *config, ttb__autoscale
 /* The same for what a region holds, whose scalars were checked one by one. */
 int32_t ttb__autoscaler_reread(ttb__autoscaler_stored *s, const ttb__autoscaler_arrays *stored,
                                ttb__autoscaler_arrays *ret_arrays);
+
+/* Defaults of the arrays (autoscaler_presets.c). */
+extern const ttb_autoscaler_metric ttb__hpa_metrics[1];
+extern const ttb_autoscaler_policy ttb__hpa_up[2], ttb__legacy_up[2], ttb__hpa_down[1];
 
 /* NULL unless h is a live autoscaler handle. */
 static inline ttb__autoscaler *ttb__autoscaler_of(const ttb_autoscaler *h) {
@@ -143,18 +164,78 @@ static inline int32_t ttb__few(int64_t n) {
   return n < 0 ? 0 : n < TTB__MANY ? (int32_t)n : TTB__MANY;
 }
 
-/* ---- metrics (tracking.c) ---- */
+/* trunc(a * b / c), saturating; none is below 0, c is not 0. */
+int64_t ttb__scale(int64_t a, int64_t b, int64_t c);
 
-/* What a metric proposes. reason MISSING: nothing. */
+static inline int32_t ttb__saturate32(int64_t n) {
+  return n > INT32_MAX ? INT32_MAX : n < INT32_MIN ? INT32_MIN : (int32_t)n;
+}
+
+/* ---- metrics (tracking.c, steps.c, rebalance.c) ---- */
+
+/* What a metric proposes. reason MISSING: nothing, and failure says why. */
 typedef struct ttb__proposal {
-  int32_t replicas, reason;
-  int64_t ratio_ppm, value_milli; /* for people: ttb__autoscaler_tell fills them */
+  int32_t replicas, reason, failure, step;
 } ttb__proposal;
 
-ttb__proposal ttb__autoscaler_propose(const ttb__autoscaler *a, const ttb__scaled_metric *m,
-                                      const ttb_autoscaler_sample *s, int32_t current);
-void ttb__autoscaler_tell(const ttb__scaled_metric *m, const ttb_autoscaler_sample *s,
-                          int32_t current, ttb__proposal *p);
+/* What people want to see besides. */
+typedef struct ttb__told {
+  int64_t value_milli, ratio_ppm, raw_milli, second_ppm;
+  int32_t ready, unready, unmeasured, ignored;
+} ttb__told;
+
+/* How many replicas there are, and how many of them serve. */
+typedef struct ttb__count {
+  int32_t current, serving;
+} ttb__count;
+
+ttb__proposal ttb__autoscaler_propose(const ttb__autoscaler *a, uint32_t metric,
+                                      const ttb_autoscaler_sample *s, ttb__count n);
+void ttb__autoscaler_tell(const ttb__autoscaler *a, uint32_t metric, const ttb_autoscaler_sample *s,
+                          ttb__count n, ttb__told *ret);
+/* Whether a ratio counts as on target. */
+bool ttb__autoscaler_within(const ttb__autoscaler *a, ttb__fp ratio);
+/* The number a sample shows, uncut if fine; false: it shows none. */
+bool ttb__autoscaler_value(const ttb__scaled_metric *m, const ttb_autoscaler_sample *s, bool fine,
+                           int64_t *ret);
+/* How many replicas the value speaks of. */
+int32_t ttb__autoscaler_count(const ttb__scaled_metric *m, const ttb_autoscaler_sample *s,
+                              ttb__count n);
+
+static inline ttb__proposal ttb__no_proposal(int32_t failure) {
+  return (ttb__proposal){-1, TTB_AUTOSCALER_MISSING, failure, -1};
+}
+static inline ttb__proposal ttb__propose(int32_t replicas, int32_t current) {
+  int32_t reason = replicas > current   ? TTB_AUTOSCALER_ABOVE_TARGET
+                   : replicas < current ? TTB_AUTOSCALER_BELOW_TARGET
+                                        : TTB_AUTOSCALER_STEADY;
+  return (ttb__proposal){replicas, reason, 0, -1};
+}
+
+ttb__proposal ttb__steps_propose(const ttb__autoscaler *a, uint32_t metric, int64_t value,
+                                 int32_t current);
+ttb__proposal ttb__watermark_propose(const ttb__autoscaler *a, const ttb__scaled_metric *m,
+                                     int64_t value, int32_t count, int32_t current);
+/* What a step makes of a count. */
+int32_t ttb__step_to(const ttb_autoscaler_step *s, int32_t current);
+
+struct ttb__pods;
+const struct ttb__pods *ttb__pods_of(const ttb_pods *h); /* NULL: not started */
+bool ttb__pods_match(const ttb_pods *h, const ttb__scaled_metric *m);
+ttb__proposal ttb__pods_propose(const ttb__autoscaler *a, const ttb__scaled_metric *m,
+                                const ttb_pods *pods, int32_t current, ttb__told *ret_told);
+
+/* The caller's samples: elements of stride bytes, those past n missing. */
+typedef struct ttb__samples {
+  const ttb_autoscaler_sample *first;
+  uint32_t n, stride;
+} ttb__samples;
+
+static inline const ttb_autoscaler_sample *ttb__sample_at(const ttb__samples *in, uint32_t i) {
+  static const ttb_autoscaler_sample none = {.missing = TTB_AUTOSCALER_NO_VALUE};
+  if (i >= in->n) return &none;
+  return (const void *)((const char *)in->first + (uint64_t)i * in->stride);
+}
 
 /* ---- windows (stabilise.c) ---- */
 
@@ -189,6 +270,30 @@ int64_t ttb__policies_sum(const ttb__autoscaler *a, ttb__autoscaler_slot *s, uin
 int64_t ttb__policies_next(const ttb__autoscaler *a, ttb__autoscaler_slot *s, uint32_t way,
                            uint64_t now);
 uint32_t ttb__policies_count(const ttb__direction *d, ttb__autoscaler_slot *s, uint32_t way);
+/* ms until a change of that list leaves a span; INT64_MAX: none is in it. With latest, until
+ * the last of them does. */
+int64_t ttb__policies_leaves(const ttb__autoscaler *a, ttb__autoscaler_slot *s, uint32_t way,
+                             uint32_t span_ms, uint64_t now, bool latest);
+
+/* ---- an HPA without behavior (legacy.c) ---- */
+
+int32_t ttb__legacy(const ttb__autoscaler *a, ttb__autoscaler_slot *s, uint64_t now,
+                    ttb_autoscaler_decision *d);
+
+/* ---- schedules (schedule.c) ---- */
+
+/* Bounds at a time, and ms until they may be others (INT64_MAX: never). */
+void ttb__schedule_bounds(const ttb__autoscaler *a, uint64_t now_ns, int32_t *min, int32_t *max);
+int64_t ttb__schedule_next(const ttb__autoscaler *a, uint64_t now_ns);
+
+/* ---- brakes (brakes.c) ---- */
+
+/* What remains of d->desired; fills d->brake. `before`: the last evaluation. */
+int32_t ttb__brakes(const ttb__autoscaler *a, ttb__autoscaler_slot *s, const ttb__samples *in,
+                    uint64_t before, uint64_t now, ttb_autoscaler_decision *d);
+/* ms until a brake lets go; INT64_MAX: not by itself. wanted: what it held back. */
+int64_t ttb__brakes_next(const ttb__autoscaler *a, ttb__autoscaler_slot *s, uint64_t now,
+                         int32_t wanted, const ttb_autoscaler_decision *d);
 
 /* Counts one up in a word that has one writer. */
 static inline void ttb__tally(ttb__a64 *word) { ttb__store_rlx(word, ttb__load_rlx(word) + 1); }

@@ -64,7 +64,12 @@ const char *ttb_autoscaler_reason(int32_t reason) {
       "more are asked for than max_replicas",
       "fewer are asked for than min_replicas",
       "metrics are missing: the count is held",
-      "there are no replicas and min_replicas is not 0: somebody switched it off",
+      "there are no replicas and nothing may start them: somebody switched it off",
+      "with fewer replicas the same load would soon ask for more again",
+      "the replicas are paid for already",
+      "too soon after the last change",
+      "what would be saved is not yet worth an action",
+      "a guard metric is above its target: nothing goes",
   };
   if (reason < 0 || reason >= (int32_t)(sizeof text / sizeof *text)) return "no such reason";
   return text[reason];
@@ -75,6 +80,9 @@ int32_t ttb_autoscaler_field(uint32_t which, uint32_t index, ttb_field *ret_fiel
       &ttb__autoscaler_config_fields,   &ttb__autoscaler_metric_fields,
       &ttb__autoscaler_policy_fields,   &ttb__autoscaler_sample_fields,
       &ttb__autoscaler_row_fields,      &ttb__autoscaler_decision_fields,
-      &ttb__autoscaler_info_fields,     &ttb__autoscaler_stats_fields};
+      &ttb__autoscaler_info_fields,     &ttb__autoscaler_stats_fields,
+      &ttb__autoscaler_step_fields,     &ttb__autoscaler_schedule_fields,
+      &ttb__pods_config_fields,         &ttb__pod_fields,
+      &ttb__container_fields,           &ttb__pods_info_fields};
   return ttb__field_get(all, sizeof all / sizeof *all, which, index, ret_field);
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* One evaluation: metrics, windows, policies, bounds, and the reason.
+/* One evaluation: metrics, windows, policies, bounds, brakes, and the reason.
  *
  * After reconcileAutoscaler, normalizeDesiredReplicasWithBehaviors and
  * convertDesiredReplicasWithBehaviorRate in horizontal.go of Kubernetes.
@@ -41,23 +41,12 @@ static void begin(const ttb__autoscaler *a, ttb__autoscaler_slot *s, int32_t cur
 
 /* ---- the metrics ---- */
 
-typedef struct samples {
-  const ttb_autoscaler_sample *first;
-  uint32_t n, stride;
-} samples;
-
-static ttb_autoscaler_sample sample_at(const samples *in, uint32_t i) {
-  ttb_autoscaler_sample s = {.missing = 1};
-  if (i < in->n) memcpy(&s, (const char *)in->first + (uint64_t)i * in->stride, sizeof s);
-  return s;
-}
-
 /* Checks what the caller gave before anything is written. */
 static int32_t check_samples(const ttb__autoscaler *a, const ttb_autoscaler_sample *first,
-                             uint32_t n, samples *ret) {
+                             uint32_t n, ttb__samples *ret) {
   if (n > a->metrics_n) return TTB_ERR_RANGE;
   if (n > 0 && !first) return TTB_ERR_MISUSE;
-  *ret = (samples){first, n, n > 0 ? first->struct_size : 0};
+  *ret = (ttb__samples){first, n, n > 0 ? first->struct_size : 0};
   if (n > 0 && ret->stride != sizeof(ttb_autoscaler_sample)) {
     /* A newer program's: the unknown tail must be zero. */
     ttb_autoscaler_sample ignored;
@@ -66,9 +55,11 @@ static int32_t check_samples(const ttb__autoscaler *a, const ttb_autoscaler_samp
     if (ret->stride % 8 != 0) return TTB_ERR_RANGE;
   }
   for (uint32_t i = 0; i < n; i++) {
-    ttb_autoscaler_sample s = sample_at(ret, i);
-    if (s.struct_size != ret->stride) return TTB_ERR_RANGE;
-    if (s.replicas < TTB_OFF || s.replicas > TTB_AUTOSCALER_MAX_REPLICAS) return TTB_ERR_RANGE;
+    const ttb_autoscaler_sample *s = ttb__sample_at(ret, i);
+    if (s->struct_size != ret->stride) return TTB_ERR_RANGE;
+    if (s->replicas < TTB_OFF || s->replicas > TTB_AUTOSCALER_MAX_REPLICAS) return TTB_ERR_RANGE;
+    if (s->pods && !s->missing && !ttb__pods_match(s->pods, &a->metrics[i]))
+      return TTB_ERR_MISMATCH;
   }
   return TTB_OK;
 }
@@ -80,35 +71,56 @@ static int32_t check_rows(const ttb_autoscaler_decision *d) {
   return TTB_OK;
 }
 
-static void write_row(const ttb__scaled_metric *m, const ttb_autoscaler_sample *s, int32_t current,
-                      ttb__proposal p, const ttb_autoscaler_decision *out, uint32_t i) {
-  ttb__autoscaler_tell(m, s, current, &p);
+static TTB__SELDOM void write_row(const ttb__autoscaler *a, uint32_t i,
+                                  const ttb_autoscaler_sample *s, ttb__count n, ttb__proposal p,
+                                  const ttb_autoscaler_decision *out) {
+  const ttb__scaled_metric *m = &a->metrics[i];
+  ttb__told told;
+  ttb__autoscaler_tell(a, i, s, n, &told);
   ttb_autoscaler_row row = {.kind = m->kind,
                             .reason = p.reason,
                             .proposal = p.replicas,
-                            .value_milli = p.value_milli,
+                            .value_milli = told.value_milli,
                             .target_milli = m->target,
-                            .ratio_ppm = p.ratio_ppm};
+                            .ratio_ppm = told.ratio_ppm,
+                            .raw_milli = told.raw_milli,
+                            .second_ppm = told.second_ppm,
+                            .failure = p.failure,
+                            .step = p.step,
+                            .ready = told.ready,
+                            .unready = told.unready,
+                            .unmeasured = told.unmeasured,
+                            .ignored = told.ignored};
   uint32_t stride = out->rows->struct_size;
   char *to = (char *)out->rows + (uint64_t)i * stride;
   memcpy(to, &stride, sizeof stride);
   ttb__struct_write(&ttb__autoscaler_row_fields, &row, to);
 }
 
-/* The largest proposal and who made it; rows for whoever asked. */
-static ttb__proposal track(const ttb__autoscaler *a, const samples *in, int32_t current,
+/* The winning proposal and who made it; rows for whoever asked. Among proposals of
+ * 0 the last has the name, as in the HPA. */
+static ttb__proposal track(const ttb__autoscaler *a, const ttb__samples *in, ttb__count n,
                            ttb_autoscaler_decision *d) {
-  ttb__proposal best = {-1, TTB_AUTOSCALER_MISSING, -1, 0};
+  ttb__proposal best = {-1, TTB_AUTOSCALER_MISSING, 0, -1};
+  bool least = a->combine == TTB_AUTOSCALER_COMBINE_MIN;
   for (uint32_t i = 0; i < a->metrics_n; i++) {
-    const ttb__scaled_metric *m = &a->metrics[i];
-    ttb_autoscaler_sample s = sample_at(in, i);
-    ttb__proposal p = ttb__autoscaler_propose(a, m, &s, current);
-    bool of_replicas = m->kind == TTB_AUTOSCALER_UTILISATION || m->kind == TTB_AUTOSCALER_AVERAGE;
-    if (current == 0 && of_replicas) p = (ttb__proposal){-1, TTB_AUTOSCALER_MISSING, -1, 0};
-    if (d->rows && i < d->rows_n) write_row(m, &s, current, p, d, i);
+    const ttb_autoscaler_sample *s = ttb__sample_at(in, i);
+    ttb__proposal p = ttb__autoscaler_propose(a, i, s, n);
+    if (a->metrics[i].flags & TTB_AUTOSCALER_GUARD && p.replicas > n.current) {
+      p.replicas = n.current;
+      p.reason = TTB_AUTOSCALER_GUARDED;
+    }
+    if (d->rows && i < d->rows_n) write_row(a, i, s, n, p, d);
     if (p.reason == TTB_AUTOSCALER_MISSING) {
-      d->missing++;
-    } else if (p.replicas > best.replicas) {
+      if (d->missing++ == 0) {
+        d->failed = (int32_t)i;
+        d->failure = p.failure;
+        d->failed_source = a->metrics[i].source;
+      }
+    } else if (best.replicas <= 0 && !(least && best.replicas == 0)) {
+      best = p;
+      d->metric = (int32_t)i;
+    } else if (least ? p.replicas < best.replicas : p.replicas > best.replicas) {
       best = p;
       d->metric = (int32_t)i;
     }
@@ -116,12 +128,21 @@ static ttb__proposal track(const ttb__autoscaler *a, const samples *in, int32_t 
   return best;
 }
 
-/* Whether a workload of 0 replicas can be started by what is measured. */
-static bool wakes(const ttb__autoscaler *a) {
-  for (uint32_t i = 0; a->min == 0 && i < a->metrics_n; i++)
+static bool has_outside_metric(const ttb__autoscaler *a) {
+  for (uint32_t i = 0; i < a->metrics_n; i++)
     if (a->metrics[i].kind == TTB_AUTOSCALER_TOTAL || a->metrics[i].kind == TTB_AUTOSCALER_VALUE)
       return true;
   return false;
+}
+
+/* Whether a workload of 0 replicas may be started by what is measured. */
+static bool wakes(const ttb__autoscaler *a, const ttb_autoscaler_decision *d) {
+  switch (a->from_zero) {
+  case TTB_AUTOSCALER_FROM_ZERO_NEVER: return false;
+  case TTB_AUTOSCALER_FROM_ZERO_OWN:
+    return d->zero == 1 && (d->min_replicas != 0 || has_outside_metric(a));
+  default: return d->min_replicas == 0 && has_outside_metric(a);
+  }
 }
 
 /* ---- windows, policies, bounds ---- */
@@ -159,7 +180,7 @@ static int32_t limit(const ttb__autoscaler *a, ttb__autoscaler_slot *s, uint64_t
   d->policy_used = allowed.used;
   if (allowed.policy >= 0)
     d->policy_period_ms = (int32_t)a->way[way].policies[allowed.policy].period_ms;
-  int32_t bound = up ? a->max : a->min;
+  int32_t bound = up ? d->max_replicas : d->min_replicas;
   bool by_policy = up ? bound > most : bound < most;
   if (by_policy) bound = most;
   if (up ? x <= bound : x >= bound) return x;
@@ -168,15 +189,23 @@ static int32_t limit(const ttb__autoscaler *a, ttb__autoscaler_slot *s, uint64_t
   return bound;
 }
 
+/* An HPA without behavior goes on at once where a limit held it. */
+static int32_t legacy_next(const ttb__autoscaler *a, const ttb_autoscaler_decision *d) {
+  if (d->limit == TTB_AUTOSCALER_UP_POLICY) return 0;
+  if (d->window == 0) return -1;
+  return (int32_t)a->way[TTB__DOWN].window_ms - d->window_age_ms;
+}
+
 /* How long the decision holds: what keeps it from the proposal is a window whose
  * front must age, or changes that must leave a period. Everything else stays. */
 static int32_t next_change(const ttb__autoscaler *a, ttb__autoscaler_slot *s, uint64_t now,
                            const ttb_autoscaler_decision *d) {
   if (d->proposed < 0 || d->proposed == d->desired) return -1;
+  if (a->flags & TTB_AUTOSCALER_LEGACY) return legacy_next(a, d);
   bool up = d->proposed > d->desired;
   uint32_t way = up ? TTB__UP : TTB__DOWN;
   const ttb__direction *dir = &a->way[way];
-  int32_t bound = up ? a->max : a->min;
+  int32_t bound = up ? d->max_replicas : d->min_replicas;
   bool beyond = up ? d->desired > bound : d->desired < bound; /* will be brought back */
   if (d->desired == bound) return -1;
   if (dir->select == TTB_AUTOSCALER_SELECT_DISABLED && !beyond) return -1;
@@ -196,49 +225,88 @@ static int32_t next_change(const ttb__autoscaler *a, ttb__autoscaler_slot *s, ui
   return next == INT64_MAX ? -1 : (int32_t)next;
 }
 
+/* What an HPA does not have: times at which a schedule, a start or a brake lets go. */
+static TTB__SELDOM int32_t next_extra(const ttb__autoscaler *a, ttb__autoscaler_slot *s,
+                                      uint64_t now, uint64_t now_ns, int32_t wanted,
+                                      const ttb_autoscaler_decision *d) {
+  int64_t next = d->next_change_ms < 0 ? INT64_MAX : d->next_change_ms, at;
+  if (a->extras & TTB__HAS_SCHEDULE && (at = ttb__schedule_next(a, now_ns)) < next) next = at;
+  if (a->extras & TTB__HAS_STARTUP) {
+    at = ttb__policies_leaves(a, s, TTB__UP, a->startup_ms, now, false);
+    if (d->desired > d->current && a->startup_ms < at) at = a->startup_ms;
+    if (at < next) next = at;
+  }
+  if (d->brake && (at = ttb__brakes_next(a, s, now, wanted, d)) < next) next = at;
+  return next == INT64_MAX ? -1 : next > INT32_MAX ? INT32_MAX : (int32_t)next;
+}
+
 /* ---- the decision ---- */
 
-static void decide(const ttb__autoscaler *a, ttb__autoscaler_slot *s, const samples *in,
-                   uint64_t now, ttb_autoscaler_decision *d) {
-  ttb__proposal best;
-  if (d->current == 0 && !wakes(a)) {
-    d->reason = a->min > 0 ? TTB_AUTOSCALER_SWITCHED_OFF : TTB_AUTOSCALER_MISSING;
+static bool settled_without_metrics(const ttb__autoscaler *a, ttb_autoscaler_decision *d) {
+  if (d->current == 0 && !wakes(a, d)) {
+    bool mute = a->from_zero == TTB_AUTOSCALER_FROM_ZERO_ANY && d->min_replicas == 0;
+    d->reason = mute ? TTB_AUTOSCALER_MISSING : TTB_AUTOSCALER_SWITCHED_OFF;
+    return true;
+  }
+  bool above = d->current > d->max_replicas, below = d->current < d->min_replicas;
+  if (d->current == 0 || !(above || below) || a->flags & TTB_AUTOSCALER_GRADUAL) return false;
+  d->desired = above ? d->max_replicas : d->min_replicas;
+  d->reason = d->limit = above ? TTB_AUTOSCALER_AT_MAX : TTB_AUTOSCALER_AT_MIN;
+  d->next_change_ms = 0;
+  return true;
+}
+
+static void decide(const ttb__autoscaler *a, ttb__autoscaler_slot *s, const ttb__samples *in,
+                   uint64_t before, uint64_t now, uint64_t now_ns, ttb_autoscaler_decision *d) {
+  if (a->extras & TTB__HAS_SCHEDULE)
+    ttb__schedule_bounds(a, now_ns, &d->min_replicas, &d->max_replicas);
+  if (a->extras & TTB__HAS_STARTUP) {
+    int64_t new = ttb__policies_sum(a, s, TTB__UP, a->startup_ms, now);
+    d->serving = new < d->current ? d->current - (int32_t)new : d->current > 0;
+  }
+  int32_t wanted = d->current;
+  if (settled_without_metrics(a, d)) {
     d->rows_n = 0;
-    return;
+  } else {
+    if (d->rows_n > a->metrics_n) d->rows_n = a->metrics_n;
+    ttb__proposal best = track(a, in, (ttb__count){d->current, d->serving}, d);
+    if (best.replicas >= 0) d->proposed = ttb__few(best.replicas);
+    if (best.replicas < 0 || (d->missing > 0 && best.replicas < d->current)) {
+      d->reason = TTB_AUTOSCALER_MISSING;
+      ttb__tally(&s->held);
+    } else {
+      if (a->flags & TTB_AUTOSCALER_LEGACY) {
+        d->desired = ttb__legacy(a, s, now, d);
+      } else {
+        d->stabilised = stabilise(a, s, now, d);
+        d->desired = limit(a, s, now, d);
+      }
+      if (d->current == 0 && d->desired < d->min_replicas) {
+        d->desired = d->min_replicas;
+        if (!d->limit) best.reason = TTB_AUTOSCALER_AT_MIN;
+      }
+      wanted = d->desired;
+      if (a->extras & TTB__HAS_BRAKES) d->desired = ttb__brakes(a, s, in, before, now, d);
+      d->reason = d->brake ? d->brake : d->limit ? d->limit : d->window ? d->window : best.reason;
+      ttb__window_remember(a, s, d->proposed, now);
+      d->next_change_ms = next_change(a, s, now, d);
+    }
   }
-  bool outside = d->current != 0 && (d->current > a->max || d->current < a->min);
-  if (outside && !(a->flags & TTB_AUTOSCALER_GRADUAL)) {
-    bool above = d->current > a->max;
-    d->desired = above ? a->max : a->min;
-    d->reason = d->limit = above ? TTB_AUTOSCALER_AT_MAX : TTB_AUTOSCALER_AT_MIN;
-    d->next_change_ms = 0;
-    d->rows_n = 0;
-    return;
-  }
-  if (d->rows_n > a->metrics_n) d->rows_n = a->metrics_n;
-  best = track(a, in, d->current, d);
-  if (best.replicas >= 0) d->proposed = ttb__few(best.replicas);
-  if (best.replicas < 0 || (d->missing > 0 && best.replicas < d->current)) {
-    d->reason = TTB_AUTOSCALER_MISSING;
-    ttb__tally(&s->held);
-    return;
-  }
-  d->stabilised = stabilise(a, s, now, d);
-  d->desired = limit(a, s, now, d);
-  d->reason = d->limit ? d->limit : d->window ? d->window : best.reason;
-  ttb__window_remember(a, s, d->proposed, now);
-  d->next_change_ms = next_change(a, s, now, d);
+  if (a->extras) d->next_change_ms = next_extra(a, s, now, now_ns, wanted, d);
 }
 
 /* Notes the decision for the next call, for explain and for the counters. */
-static void note(ttb__autoscaler_slot *s, uint64_t now, const ttb_autoscaler_decision *d) {
+static void note(const ttb__autoscaler *a, ttb__autoscaler_slot *s, uint64_t now,
+                 ttb_autoscaler_decision *d) {
   if (d->desired != d->current) {
+    d->zero = d->desired == 0 && d->min_replicas == 0 && has_outside_metric(a);
     ttb__store_rlx(&s->order_at, now);
     /* release: a writer in another process that goes on after this one (see
      * settle) finds the order with its time. */
     ttb__store_rel(&s->order,
                    TTB__SET | (uint64_t)(uint32_t)d->current << 24 | (uint32_t)d->desired);
     ttb__tally(&s->moves[d->desired > d->current ? TTB__UP : TTB__DOWN]);
+    ttb__store_rlx(&s->stopped, (uint64_t)d->zero);
   }
   uint64_t proposed = d->proposed < 0 ? TTB__NONE : (uint64_t)d->proposed;
   uint64_t metric = d->metric < 0 ? TTB__NO_METRIC : (uint64_t)d->metric;
@@ -252,7 +320,7 @@ int32_t ttb_autoscaler_evaluate(ttb_autoscaler *h, uint32_t slot,
                                 const ttb_autoscaler_sample *first, uint32_t n, int32_t current,
                                 uint64_t now_ns, ttb_autoscaler_decision *ret) {
   const ttb__autoscaler *a = ttb__autoscaler_of(h);
-  samples in;
+  ttb__samples in;
   if (!a || !ret) return TTB_ERR_MISUSE;
   if (slot >= a->capacity || current < 0 || current > TTB_AUTOSCALER_MAX_REPLICAS)
     return TTB_ERR_RANGE;
@@ -270,13 +338,19 @@ int32_t ttb_autoscaler_evaluate(ttb_autoscaler *h, uint32_t slot,
                                .policy_limit = -1,
                                .policy_period_ms = -1,
                                .next_change_ms = -1,
+                               .min_replicas = a->min,
+                               .max_replicas = a->max,
+                               .serving = current,
+                               .failed = -1,
                                .rows_n = ret->rows ? ret->rows_n : 0,
                                .rows = ret->rows};
   ttb__autoscaler_slot *s = ttb__autoscaler_slot_at(a, slot);
   uint64_t now = ttb__clock_now(&a->region->clock, now_ns);
+  uint64_t before = ttb__load_rlx(&s->known);
+  d.zero = ttb__load_rlx(&s->stopped) == 1;
   begin(a, s, current, now);
-  decide(a, s, &in, now, &d);
-  note(s, now, &d);
+  decide(a, s, &in, before ? before : now, now, now_ns, &d);
+  note(a, s, now, &d);
   return ttb__struct_write(&ttb__autoscaler_decision_fields, &d, ret);
 }
 
@@ -303,13 +377,18 @@ int32_t ttb_autoscaler_record(ttb_autoscaler *h, uint32_t slot, int32_t what, in
                               uint64_t now_ns) {
   const ttb__autoscaler *a = ttb__autoscaler_of(h);
   if (!a) return TTB_ERR_MISUSE;
-  bool change = what == TTB_AUTOSCALER_CHANGE;
-  if (slot >= a->capacity || (!change && what != TTB_AUTOSCALER_PROPOSAL)) return TTB_ERR_RANGE;
-  if (value < (change ? -TTB_AUTOSCALER_MAX_REPLICAS : 0) || value > TTB_AUTOSCALER_MAX_REPLICAS ||
-      (change && value == 0))
+  bool change = what == TTB_AUTOSCALER_CHANGE, stopped = what == TTB_AUTOSCALER_STOPPED;
+  if (slot >= a->capacity || what < TTB_AUTOSCALER_PROPOSAL || what > TTB_AUTOSCALER_STOPPED)
+    return TTB_ERR_RANGE;
+  if (value < (change ? -TTB_AUTOSCALER_MAX_REPLICAS : 0) ||
+      value > (stopped ? 1 : TTB_AUTOSCALER_MAX_REPLICAS) || (change && value == 0))
     return TTB_ERR_RANGE;
   ttb__autoscaler_slot *s = ttb__autoscaler_slot_at(a, slot);
   uint64_t now = ttb__clock_now(&a->region->clock, now_ns);
+  if (stopped) {
+    ttb__store_rlx(&s->stopped, (uint64_t)value);
+    return TTB_OK; /* says nothing of the past of the count */
+  }
   if (!change) ttb__window_remember(a, s, value, now);
   else ttb__policies_book(a, s, value > 0 ? TTB__UP : TTB__DOWN, value > 0 ? value : -value, now);
   if (ttb__load_rlx(&s->known) == 0) ttb__store_rlx(&s->known, now);
@@ -323,6 +402,8 @@ int32_t ttb_autoscaler_reset(ttb_autoscaler *h, uint32_t slot) {
   ttb__autoscaler_slot *s = ttb__autoscaler_slot_at(a, slot);
   ttb__store_rlx(&s->order, 0);
   ttb__store_rlx(&s->current, 0);
+  ttb__store_rlx(&s->surplus, 0);
+  ttb__store_rlx(&s->stopped, 0);
   for (uint32_t way = TTB__UP; way <= TTB__DOWN; way++) {
     ttb__store_rlx(&s->queue[way], 0);
     ttb__store_rlx(&s->changes[way], 0);

@@ -37,10 +37,6 @@ int64_t ttb__policies_sum(const ttb__autoscaler *a, ttb__autoscaler_slot *s, uin
   return sum;
 }
 
-static int32_t saturate(int64_t n) {
-  return n > INT32_MAX ? INT32_MAX : n < INT32_MIN ? INT32_MIN : (int32_t)n;
-}
-
 /* start * factor: up to the next integer (up), or cut (down). */
 static int64_t percent_of(const ttb__scaled_policy *p, uint32_t way, int64_t start) {
   bool below = (start < 0) != (p->negative != 0);
@@ -59,12 +55,17 @@ ttb__allowance ttb__policies_ask(const ttb__autoscaler *a, ttb__autoscaler_slot 
   bool highest = (d->select == TTB_AUTOSCALER_SELECT_MAX) == (way == TTB__UP);
   for (uint32_t i = 0; i < d->policies_n; i++) {
     const ttb__scaled_policy *p = &d->policies[i];
-    int64_t net = ttb__policies_sum(a, s, TTB__UP, p->period_ms, now) -
-                  ttb__policies_sum(a, s, TTB__DOWN, p->period_ms, now);
+    int64_t net = 0;
+    if (!(a->flags & TTB_AUTOSCALER_LEGACY) && p->type != TTB_AUTOSCALER_UP_TO)
+      net = ttb__policies_sum(a, s, TTB__UP, p->period_ms, now) -
+            ttb__policies_sum(a, s, TTB__DOWN, p->period_ms, now);
     int64_t start = current - net, step = way == TTB__UP ? p->value : -(int64_t)p->value;
-    int32_t limit = saturate(p->percent ? percent_of(p, way, start) : start + step);
+    int32_t limit = p->type == TTB_AUTOSCALER_UP_TO ? p->value
+                    : ttb__saturate32(p->type == TTB_AUTOSCALER_PERCENT
+                                          ? percent_of(p, way, start)
+                                          : start + step);
     if (best.policy >= 0 && (highest ? limit <= best.limit : limit >= best.limit)) continue;
-    best = (ttb__allowance){limit, (int32_t)i, saturate(way == TTB__UP ? net : -net)};
+    best = (ttb__allowance){limit, (int32_t)i, ttb__saturate32(way == TTB__UP ? net : -net)};
   }
   return best;
 }
@@ -72,6 +73,7 @@ ttb__allowance ttb__policies_ask(const ttb__autoscaler *a, ttb__autoscaler_slot 
 void ttb__policies_book(const ttb__autoscaler *a, ttb__autoscaler_slot *s, uint32_t way,
                         int32_t change, uint64_t time) {
   const ttb__direction *d = &a->way[way];
+  if (d->longest_ms == 0) return; /* nobody asks */
   ttb__a64 *entry = s->entry + d->changes_at;
   uint32_t n = used_entries(d, s, way), old = n, newest = 0;
   uint64_t youngest = UINT64_MAX;
@@ -110,4 +112,16 @@ int64_t ttb__policies_next(const ttb__autoscaler *a, ttb__autoscaler_slot *s, ui
     }
   }
   return next;
+}
+
+int64_t ttb__policies_leaves(const ttb__autoscaler *a, ttb__autoscaler_slot *s, uint32_t way,
+                             uint32_t span_ms, uint64_t now, bool latest) {
+  const ttb__a64 *entry = s->entry + a->way[way].changes_at;
+  uint32_t n = used_entries(&a->way[way], s, way);
+  int64_t found = INT64_MAX;
+  for (uint32_t i = 0; i < n; i++) {
+    int64_t left = (int64_t)span_ms - (int64_t)ttb__entry_age(ttb__load_rlx(&entry[i]), now);
+    if (left > 0 && (found == INT64_MAX || (latest ? left > found : left < found))) found = left;
+  }
+  return found;
 }

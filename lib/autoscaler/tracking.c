@@ -1,61 +1,61 @@
 /* SPDX-License-Identifier: MIT */
-/* Target tracking: from a metric's value to a proposal.
+/* From a metric's value to a proposal: the ratio to its target.
  *
  * After pkg/controller/podautoscaler/replica_calculator.go of Kubernetes: the
  * short path of GetResourceReplicas (all replicas measured), and GetObject...,
- * GetExternal...Replicas with Value and AverageValue.
+ * GetExternal...Replicas with Value and AverageValue. Other methods are in
+ * steps.c, pods in rebalance.c.
  *
  * I1  The double operations are those of the HPA in its order (../base/fp.h).
  * I2  Every value has a result: below zero proposes 0, more than
  *     INT32_MAX replicas are INT32_MAX (Kubernetes#141397). */
 #include "autoscaler.h"
 
-static int32_t saturate32(int64_t n) {
-  return n > INT32_MAX ? INT32_MAX : n < INT32_MIN ? INT32_MIN : (int32_t)n;
-}
-
-/* trunc(a * b / c), saturating; a, b, c not below 0, c not 0, b below 2^20. */
-static int64_t scale(int64_t a, uint32_t b, int64_t c) {
-  if (b == 0 || a <= INT64_MAX / (int64_t)b) return a * (int64_t)b / c;
+int64_t ttb__scale(int64_t a, int64_t b, int64_t c) {
+  if (b == 0 || a <= INT64_MAX / b) return a * b / c;
   /* a * b does not fit: multiply the remainder bit by bit instead. */
   uint64_t divisor = (uint64_t)c, whole = (uint64_t)a / divisor, part = (uint64_t)a % divisor;
   uint64_t quotient = 0, rest = 0;
-  if (whole > INT64_MAX / b) return INT64_MAX;
-  for (uint32_t bit = 1u << 20; bit; bit >>= 1) {
+  if (whole > (uint64_t)(INT64_MAX / b)) return INT64_MAX;
+  for (uint64_t bit = UINT64_C(1) << 62; bit; bit >>= 1) {
     quotient *= 2, rest *= 2;
     if (rest >= divisor) rest -= divisor, quotient++;
-    if (!(b & bit)) continue;
+    if (!((uint64_t)b & bit)) continue;
     rest += part;
     if (rest >= divisor) rest -= divisor, quotient++;
+    if (quotient > INT64_MAX) return INT64_MAX;
   }
-  uint64_t sum = whole * b + quotient;
+  uint64_t sum = whole * (uint64_t)b + quotient;
   return sum > INT64_MAX ? INT64_MAX : (int64_t)sum;
 }
 
-static int64_t scale_signed(int64_t a, uint32_t b, int64_t c) {
-  if (a >= 0) return scale(a, b, c);
-  return -scale(a == INT64_MIN ? INT64_MAX : -a, b, c);
+static int64_t scale_signed(int64_t a, int64_t b, int64_t c) {
+  if (a >= 0) return ttb__scale(a, b, c);
+  return -ttb__scale(a == INT64_MIN ? INT64_MAX : -a, b, c);
 }
 
-/* The number that is compared with the target. False: there is none. */
-static bool value_of(const ttb__scaled_metric *m, const ttb_autoscaler_sample *s, int64_t *ret) {
+bool ttb__autoscaler_value(const ttb__scaled_metric *m, const ttb_autoscaler_sample *s, bool fine,
+                           int64_t *ret) {
   if (s->missing || s->capacity_milli < 0) return false;
   *ret = s->value_milli;
   if (m->kind != TTB_AUTOSCALER_UTILISATION) return true;
-  bool fine = m->flags & TTB_AUTOSCALER_FINE;
   if (s->capacity_milli > 0)
     *ret = scale_signed(s->value_milli, fine ? 100000 : 100, s->capacity_milli);
   else if (!fine)
     *ret /= 1000;
-  if (!fine) *ret = (int64_t)saturate32(*ret) * 1000;
+  if (!fine) *ret = (int64_t)ttb__saturate32(*ret) * 1000;
   return true;
 }
 
-static int32_t count_of(const ttb_autoscaler_sample *s, int32_t current) {
-  return s->replicas == 0 ? current : s->replicas < 0 ? 0 : s->replicas;
+int32_t ttb__autoscaler_count(const ttb__scaled_metric *m, const ttb_autoscaler_sample *s,
+                              ttb__count n) {
+  int32_t given = s->replicas < 0 ? 0 : s->replicas;
+  if (m->kind == TTB_AUTOSCALER_TOTAL)
+    return m->flags & TTB_AUTOSCALER_STATUS ? given : n.current;
+  return s->replicas == 0 ? n.serving : given;
 }
 
-static bool within(const ttb__autoscaler *a, ttb__fp ratio) {
+bool ttb__autoscaler_within(const ttb__autoscaler *a, ttb__fp ratio) {
   if (!(a->flags & TTB_AUTOSCALER_OLD_TOLERANCE))
     return ttb__fp_le(a->lowest, ratio) && ttb__fp_le(ratio, a->highest);
   ttb__fp one = ttb__fp_int(1);
@@ -71,57 +71,68 @@ static ttb__fp ratio_of(const ttb__scaled_metric *m, int64_t value, int32_t coun
   return ttb__fp_div(v, m->divisor);
 }
 
-static int32_t compare(int32_t proposal, int32_t current) {
-  return proposal > current   ? TTB_AUTOSCALER_ABOVE_TARGET
-         : proposal < current ? TTB_AUTOSCALER_BELOW_TARGET
-                              : TTB_AUTOSCALER_STEADY;
-}
-
-ttb__proposal ttb__autoscaler_propose(const ttb__autoscaler *a, const ttb__scaled_metric *m,
-                                      const ttb_autoscaler_sample *s, int32_t current) {
-  ttb__proposal p = {-1, TTB_AUTOSCALER_MISSING, -1, 0};
-  int64_t value;
-  if (!value_of(m, s, &value)) return p;
-  int32_t count = count_of(s, current);
-  bool per_replica = m->kind == TTB_AUTOSCALER_UTILISATION || m->kind == TTB_AUTOSCALER_AVERAGE;
-  if (per_replica && count == 0) return p; /* nobody was measured */
-
+static ttb__proposal by_ratio(const ttb__autoscaler *a, const ttb__scaled_metric *m, int64_t value,
+                              int32_t count, int32_t current) {
   bool total = m->kind == TTB_AUTOSCALER_TOTAL;
   /* What there is, from which the tolerance holds: a total speaks of its count. */
   int32_t here = total ? count : current;
-  if (value < 0) {
-    p.replicas = 0;
-  } else if (here == 0) {
-    /* From zero: no replicas to compare with, no tolerance. */
-    p.replicas = saturate32(ttb__fp_ceil(ttb__fp_div(ttb__fp_int((uint64_t)value), m->divisor)));
-  } else {
-    ttb__fp ratio = ratio_of(m, value, count);
-    if (within(a, ratio)) {
-      ttb__fp one = ttb__fp_int(1);
-      bool exact = ttb__fp_le(ratio, one) && ttb__fp_le(one, ratio);
-      p.replicas = here;
-      p.reason = exact ? TTB_AUTOSCALER_STEADY : TTB_AUTOSCALER_TOLERANCE;
-      return p;
-    }
-    p.replicas = saturate32(
-        ttb__fp_ceil(total ? ttb__fp_div(ttb__fp_int((uint64_t)value), m->divisor)
-                           : ttb__fp_mul(ratio, ttb__fp_int((uint64_t)count))));
+  if (value < 0) return ttb__propose(0, current);
+  /* From zero: no replicas to compare with, no tolerance. */
+  if (here == 0)
+    return ttb__propose(
+        ttb__saturate32(ttb__fp_ceil(ttb__fp_div(ttb__fp_int((uint64_t)value), m->divisor))),
+        current);
+  ttb__fp ratio = ratio_of(m, value, count);
+  if (ttb__autoscaler_within(a, ratio)) {
+    ttb__fp one = ttb__fp_int(1);
+    bool exact = ttb__fp_le(ratio, one) && ttb__fp_le(one, ratio);
+    return (ttb__proposal){here, exact ? TTB_AUTOSCALER_STEADY : TTB_AUTOSCALER_TOLERANCE, 0, -1};
   }
-  p.reason = compare(p.replicas, current);
-  return p;
+  return ttb__propose(
+      ttb__saturate32(ttb__fp_ceil(total ? ttb__fp_div(ttb__fp_int((uint64_t)value), m->divisor)
+                                         : ttb__fp_mul(ratio, ttb__fp_int((uint64_t)count)))),
+      current);
 }
 
-void ttb__autoscaler_tell(const ttb__scaled_metric *m, const ttb_autoscaler_sample *s,
-                          int32_t current, ttb__proposal *p) {
+ttb__proposal ttb__autoscaler_propose(const ttb__autoscaler *a, uint32_t metric,
+                                      const ttb_autoscaler_sample *s, ttb__count n) {
+  const ttb__scaled_metric *m = &a->metrics[metric];
+  if (s->missing)
+    return ttb__no_proposal(s->missing == TTB_AUTOSCALER_INVALID_SOURCE
+                                ? TTB_AUTOSCALER_INVALID_SOURCE
+                                : TTB_AUTOSCALER_NO_VALUE);
+  if (s->pods) return ttb__pods_propose(a, m, s->pods, n.current, NULL);
   int64_t value;
-  if (p->reason == TTB_AUTOSCALER_MISSING || !value_of(m, s, &value)) return;
-  int32_t count = count_of(s, current);
-  p->value_milli = value;
-  if (m->kind == TTB_AUTOSCALER_TOTAL && value >= 0)
-    p->value_milli = count == 0 ? 0
-                                : ttb__fp_ceil(ttb__fp_div(ttb__fp_int((uint64_t)value),
-                                                           ttb__fp_int((uint64_t)count)));
-  if (m->kind == TTB_AUTOSCALER_TOTAL && value < 0) p->value_milli = count == 0 ? 0 : value / count;
-  if (value < 0 || (m->kind == TTB_AUTOSCALER_TOTAL && count == 0)) return;
-  p->ratio_ppm = ttb__fp_floor(ttb__fp_mul(ratio_of(m, value, count), ttb__fp_int(1000000)));
+  if (!ttb__autoscaler_value(m, s, m->flags & TTB_AUTOSCALER_FINE, &value))
+    return ttb__no_proposal(TTB_AUTOSCALER_NO_CAPACITY);
+  int32_t count = ttb__autoscaler_count(m, s, n);
+  bool of_replicas = m->kind == TTB_AUTOSCALER_UTILISATION || m->kind == TTB_AUTOSCALER_AVERAGE;
+  if (of_replicas && (count == 0 || n.current == 0)) return ttb__no_proposal(TTB_AUTOSCALER_NOBODY);
+  if (m->method == TTB_AUTOSCALER_RATIO) return by_ratio(a, m, value, count, n.current);
+  if (m->method == TTB_AUTOSCALER_STEPS) return ttb__steps_propose(a, metric, value, n.current);
+  return ttb__watermark_propose(a, m, value, count, n.current);
+}
+
+void ttb__autoscaler_tell(const ttb__autoscaler *a, uint32_t metric, const ttb_autoscaler_sample *s,
+                          ttb__count n, ttb__told *ret) {
+  const ttb__scaled_metric *m = &a->metrics[metric];
+  *ret = (ttb__told){.ratio_ppm = -1, .second_ppm = -1};
+  if (s->missing) return;
+  if (s->pods) {
+    (void)ttb__pods_propose(a, m, s->pods, n.current, ret);
+    return;
+  }
+  int64_t value;
+  if (!ttb__autoscaler_value(m, s, m->flags & TTB_AUTOSCALER_FINE, &value)) return;
+  bool total = m->kind == TTB_AUTOSCALER_TOTAL;
+  int32_t count = ttb__autoscaler_count(m, s, n);
+  ret->ready = count;
+  ret->value_milli = value;
+  if (total && value >= 0)
+    ret->value_milli = count == 0 ? 0
+                                  : ttb__fp_ceil(ttb__fp_div(ttb__fp_int((uint64_t)value),
+                                                             ttb__fp_int((uint64_t)count)));
+  if (total && value < 0) ret->value_milli = count == 0 ? 0 : value / count;
+  if (value < 0 || (total && count == 0) || m->target == 0) return;
+  ret->ratio_ppm = ttb__fp_floor(ttb__fp_mul(ratio_of(m, value, count), ttb__fp_int(1000000)));
 }

@@ -7,10 +7,10 @@
 #include "bench.h"
 
 static const ttb_autoscaler_metric four[] = {
-    {sizeof(ttb_autoscaler_metric), TTB_AUTOSCALER_UTILISATION, 0, 0, 70000},
-    {sizeof(ttb_autoscaler_metric), TTB_AUTOSCALER_UTILISATION, 0, 0, 80000},
-    {sizeof(ttb_autoscaler_metric), TTB_AUTOSCALER_AVERAGE, 0, 0, 10000},
-    {sizeof(ttb_autoscaler_metric), TTB_AUTOSCALER_TOTAL, 0, 0, 20000}};
+    {sizeof(ttb_autoscaler_metric), TTB_AUTOSCALER_UTILISATION, 0, 0, 70000, 0, 0, 0},
+    {sizeof(ttb_autoscaler_metric), TTB_AUTOSCALER_UTILISATION, 0, 0, 80000, 0, 0, 0},
+    {sizeof(ttb_autoscaler_metric), TTB_AUTOSCALER_AVERAGE, 0, 0, 10000, 0, 0, 0},
+    {sizeof(ttb_autoscaler_metric), TTB_AUTOSCALER_TOTAL, 0, 0, 20000, 0, 0, 0}};
 
 typedef struct load {
   ttb_autoscaler a;

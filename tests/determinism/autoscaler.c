@@ -8,9 +8,9 @@
 
 uint64_t determinism_autoscaler(uint64_t seed) {
   static const ttb_autoscaler_metric metrics[] = {
-      {sizeof(ttb_autoscaler_metric), TTB_AUTOSCALER_UTILISATION, 0, 0, 70000},
-      {sizeof(ttb_autoscaler_metric), TTB_AUTOSCALER_VALUE, 0, 0, 333},
-      {sizeof(ttb_autoscaler_metric), TTB_AUTOSCALER_TOTAL, 0, 0, 7001}};
+      {sizeof(ttb_autoscaler_metric), TTB_AUTOSCALER_UTILISATION, 0, 0, 70000, 0, 0, 0},
+      {sizeof(ttb_autoscaler_metric), TTB_AUTOSCALER_VALUE, 0, 0, 333, 0, 0, 0},
+      {sizeof(ttb_autoscaler_metric), TTB_AUTOSCALER_TOTAL, 0, 0, 7001, 0, 0, 0}};
   check c = {.state = seed};
   dec_hash h = dec_hash_start();
   for (uint32_t k = 0; k < 3; k++) {

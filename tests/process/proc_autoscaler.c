@@ -26,7 +26,7 @@
 #define STEPS 300
 
 static const ttb_autoscaler_metric count_metric = {sizeof(ttb_autoscaler_metric),
-                                                   TTB_AUTOSCALER_TOTAL, 0, 0, 1000};
+                                                   TTB_AUTOSCALER_TOTAL, 0, 0, 1000, 0, 0, 0};
 
 static ttb_autoscaler_config config_of(uint32_t capacity, int32_t window_ms, uint32_t tick_ms) {
   ttb_autoscaler_config c = TTB_CONFIG(ttb_autoscaler_config);

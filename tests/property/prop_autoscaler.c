@@ -86,6 +86,8 @@ static int64_t proposal_of(const model *m, const ttb_autoscaler_metric *spec,
   bool of_replicas =
       spec->kind == TTB_AUTOSCALER_UTILISATION || spec->kind == TTB_AUTOSCALER_AVERAGE;
   int64_t n = s->replicas == 0 ? current : s->replicas < 0 ? 0 : s->replicas;
+  if (spec->kind == TTB_AUTOSCALER_TOTAL)
+    n = spec->flags & TTB_AUTOSCALER_STATUS ? (s->replicas < 0 ? 0 : s->replicas) : current;
   int64_t v = s->value_milli, p;
   *ret_reason = TTB_AUTOSCALER_MISSING;
   if (s->missing || s->capacity_milli < 0) return -1;
@@ -203,7 +205,8 @@ static answer ask(model *m, const ttb_autoscaler_sample *s, int64_t current, int
     int32_t why;
     int64_t p = proposal_of(m, &m->metric[i], &s[i], current, &why);
     if (p < 0) missing++;
-    if (p > a.proposed) a.proposed = p, a.reason = why, a.metric = (int32_t)i;
+    if (p >= 0 && (a.proposed <= 0 || p > a.proposed))
+      a.proposed = p, a.reason = why, a.metric = (int32_t)i;
   }
   if (a.proposed > 16777214) a.proposed = 16777214;
   if (a.proposed < 0 || (missing > 0 && a.proposed < current)) {
@@ -278,8 +281,9 @@ static void draw(check *c, model *m, uint32_t tick_ms) {
   for (uint32_t i = 0; i < m->c.metrics_n; i++)
     m->metric[i] = (ttb_autoscaler_metric){
         sizeof(ttb_autoscaler_metric), 1 + (uint32_t)check_below(c, 4),
-        (uint32_t)check_below(c, 2), 0,
-        check_chance(c, 1, 3) ? 1000 * check_between(c, 1, 100) : check_between(c, 1, 200000)};
+        (uint32_t)check_below(c, 2) | (check_chance(c, 1, 2) ? TTB_AUTOSCALER_STATUS : 0), 0,
+        check_chance(c, 1, 3) ? 1000 * check_between(c, 1, 100) : check_between(c, 1, 200000), 0, 0,
+        0};
 }
 
 static int64_t draw_value(check *c, int64_t target, int64_t current) {
@@ -417,7 +421,7 @@ static void when_merging(check *c) {
     if ((c->step - 1) % 400 == 0) {
       ttb_autoscaler_free(&a);
       draw(c, &m, 2000);
-      m.metric[0] = (ttb_autoscaler_metric){sizeof m.metric[0], TTB_AUTOSCALER_TOTAL, 0, 0, 1000};
+      m.metric[0] = (ttb_autoscaler_metric){sizeof m.metric[0], TTB_AUTOSCALER_TOTAL, 0, 0, 1000, 0, 0, 0};
       m.c.metrics_n = 1;
       m.c.tolerance_down_ppm = m.c.tolerance_up_ppm = TTB_OFF;
       m.c.down_window_ms = 3000;

@@ -18,7 +18,7 @@
   {.struct_size = sizeof(ttb_autoscaler_policy), .type = t, .value = v, .period_ms = (s) * 1000}
 
 static const ttb_autoscaler_metric count_metric = {sizeof(ttb_autoscaler_metric),
-                                                   TTB_AUTOSCALER_TOTAL, 0, 0, 1000};
+                                                   TTB_AUTOSCALER_TOTAL, 0, 0, 1000, 0, 0, 0};
 
 /* 1..100 replicas, no windows, no tolerance, the HPA's policies. */
 static inline ttb_autoscaler_config count_config(void) {

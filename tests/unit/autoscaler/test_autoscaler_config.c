@@ -28,13 +28,23 @@ static void test_scalars(void **unused) {
   BAD(max_replicas, TTB_OFF);
   BAD(max_replicas, TTB_AUTOSCALER_MAX_REPLICAS + 1);
   BAD(tolerance_up_ppm, -2);
-  BAD(tolerance_down_ppm, 1000001);
+  BAD(tolerance_down_ppm, 1000000001);
   BAD(up_window_ms, 86400001);
   BAD(down_window_ms, 86400001);
   BAD(up_select, 4);
   BAD(down_select, 4);
   BAD(tick_ms, 3600001);
-  BAD(flags, 4);
+  BAD(flags, 16);
+  BAD(combine, 3);
+  BAD(from_zero, 4);
+  BAD(startup_ms, 86400001);
+  BAD(billing_ms, 86400001);
+  BAD(action_cost_ms, UINT32_C(1) << 31);
+  BAD(up_cooldown_ms, 86400001);
+  BAD(down_cooldown_ms, 86400001);
+  BAD(week_offset_s, 604800);
+  BAD(steps_n, 33);
+  BAD(schedule_n, 17);
   BAD(metrics_n, 17);
   BAD(up_policies_n, 9);
   BAD(down_policies_n, 9);
@@ -70,7 +80,7 @@ static void test_arrays(void **unused) {
   assert_int_equal(check(&c), TTB_OK);
   m[1].struct_size = 8;
   refused(&c, "struct_size", 1);
-  m[1].struct_size = 24;
+  m[1].struct_size = sizeof *m;
   c.up_policies_n = c.down_policies_n = 2;
   assert_int_equal(check(&c), TTB_ERR_MISUSE);
   c.up_policies = c.down_policies = p;
@@ -84,6 +94,60 @@ static void test_arrays(void **unused) {
   refused(&c, "down_policies.period_ms", 1);
   p[1].period_ms = 0;
   assert_int_equal(check(&c), TTB_OK);
+  p[0].type = TTB_AUTOSCALER_UP_TO; /* says nothing about going down */
+  refused(&c, "down_policies.type", 0);
+}
+
+static void test_methods(void **unused) {
+  (void)unused;
+  ttb_autoscaler_metric m = count_metric;
+  ttb_autoscaler_step s = TTB_CONFIG(ttb_autoscaler_step);
+  ttb_autoscaler_config c = TTB_CONFIG(ttb_autoscaler_config);
+  c.metrics = &m;
+  c.metrics_n = 1;
+  m.method = TTB_AUTOSCALER_WATERMARK;
+  refused(&c, "low_milli", 0); /* must be given */
+  m.low_milli = m.target_milli + 1;
+  refused(&c, "low_milli", 0);
+  m.low_milli = m.target_milli;
+  assert_int_equal(check(&c), TTB_OK);
+  c.steps_n = 1;
+  assert_int_equal(check(&c), TTB_ERR_MISUSE);
+  c.steps = &s;
+  refused(&c, "steps.metric", 0); /* its method is another */
+  m.method = TTB_AUTOSCALER_STEPS;
+  m.target_milli = 0;
+  assert_int_equal(check(&c), TTB_OK);
+  s.metric = 1;
+  refused(&c, "steps.metric", 0);
+  s.metric = 0;
+  s.lower_milli = s.upper_milli = 7;
+  refused(&c, "steps.upper_milli", 0);
+  s.type = 5;
+  refused(&c, "type", 0);
+  m.method = 4;
+  refused(&c, "method", 0);
+}
+
+static void test_schedule_rows(void **unused) {
+  (void)unused;
+  ttb_autoscaler_schedule w = TTB_CONFIG(ttb_autoscaler_schedule);
+  ttb_autoscaler_config c = TTB_CONFIG(ttb_autoscaler_config);
+  c.schedule_n = 1;
+  assert_int_equal(check(&c), TTB_ERR_MISUSE);
+  c.schedule = &w;
+  assert_int_equal(check(&c), TTB_OK);
+  w.period_s = 86401;
+  refused(&c, "period_s", 0);
+  w.period_s = 86400;
+  w.begin_s = 86400;
+  refused(&c, "begin_s", 0);
+  w.begin_s = 0;
+  w.end_s = 86401;
+  refused(&c, "end_s", 0);
+  w.end_s = 86400;
+  w.min_replicas = -1;
+  refused(&c, "min_replicas", 0);
 }
 
 /* A newer program's longer elements: taken if what is unknown is zero. */
@@ -131,13 +195,14 @@ static void test_rows(void **unused) {
     }
     assert_int_equal(at, f.type_size);
   }
-  assert_int_equal(which, 8);
+  assert_int_equal(which, 14);
   assert_int_equal(ttb_autoscaler_field(0, 0, NULL), TTB_ERR_MISUSE);
 }
 
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(test_scalars), cmocka_unit_test(test_arrays), cmocka_unit_test(test_stride),
+      cmocka_unit_test(test_methods), cmocka_unit_test(test_schedule_rows),
       cmocka_unit_test(test_preset_is_the_default), cmocka_unit_test(test_rows),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);

@@ -61,10 +61,10 @@ static void test_explain(void **unused) {
 
 static void test_reasons(void **unused) {
   (void)unused;
-  for (int32_t r = TTB_AUTOSCALER_STEADY; r <= TTB_AUTOSCALER_SWITCHED_OFF; r++)
+  for (int32_t r = TTB_AUTOSCALER_STEADY; r <= TTB_AUTOSCALER_GUARDED; r++)
     assert_string_not_equal(ttb_autoscaler_reason(r), "no such reason");
   assert_string_equal(ttb_autoscaler_reason(-1), "no such reason");
-  assert_string_equal(ttb_autoscaler_reason(12), "no such reason");
+  assert_string_equal(ttb_autoscaler_reason(17), "no such reason");
   assert_string_equal(ttb_autoscaler_reason(INT32_MIN), "no such reason");
 }
 

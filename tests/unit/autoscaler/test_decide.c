@@ -3,8 +3,8 @@
 #include "fixture.h"
 
 static const ttb_autoscaler_metric pair[] = {
-    {sizeof(ttb_autoscaler_metric), TTB_AUTOSCALER_UTILISATION, 0, 0, 70000},
-    {sizeof(ttb_autoscaler_metric), TTB_AUTOSCALER_UTILISATION, 0, 0, 80000}};
+    {sizeof(ttb_autoscaler_metric), TTB_AUTOSCALER_UTILISATION, 0, 0, 70000, 0, 0, 0},
+    {sizeof(ttb_autoscaler_metric), TTB_AUTOSCALER_UTILISATION, 0, 0, 80000, 0, 0, 0}};
 static const ttb_autoscaler_policy double_up[] = {POLICY(TTB_AUTOSCALER_PERCENT, 100, 15)};
 static const ttb_autoscaler_policy tenth_down[] = {POLICY(TTB_AUTOSCALER_PERCENT, 10, 60)};
 
@@ -161,7 +161,8 @@ static void test_misuse(void **unused) {
   d.struct_size = before.struct_size = 12;
   assert_int_equal(ttb_autoscaler_evaluate(&a, 0, s, 1, 1, 0, &d), TTB_ERR_RANGE);
   assert_memory_equal(&d, &before, sizeof d); /* untouched */
-  assert_int_equal(ttb_autoscaler_record(&a, 0, 3, 1, 0), TTB_ERR_RANGE);
+  assert_int_equal(ttb_autoscaler_record(&a, 0, 4, 1, 0), TTB_ERR_RANGE);
+  assert_int_equal(ttb_autoscaler_record(&a, 0, TTB_AUTOSCALER_STOPPED, 2, 0), TTB_ERR_RANGE);
   assert_int_equal(ttb_autoscaler_record(&a, 0, TTB_AUTOSCALER_CHANGE, 0, 0), TTB_ERR_RANGE);
   assert_int_equal(ttb_autoscaler_record(&a, 0, TTB_AUTOSCALER_PROPOSAL, -1, 0), TTB_ERR_RANGE);
   assert_int_equal(ttb_autoscaler_record(&a, 1, TTB_AUTOSCALER_PROPOSAL, 1, 0), TTB_ERR_RANGE);

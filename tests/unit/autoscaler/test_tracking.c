@@ -9,7 +9,7 @@ typedef struct setup {
 } setup;
 
 static ttb_autoscaler_row row_of(setup t, ttb_autoscaler_sample s, int32_t current) {
-  ttb_autoscaler_metric m = {sizeof m, t.kind, t.metric_flags, 0, t.target};
+  ttb_autoscaler_metric m = {sizeof m, t.kind, t.metric_flags, 0, t.target, 0, 0, 0};
   ttb_autoscaler_config c = TTB_CONFIG(ttb_autoscaler_config);
   c.min_replicas = TTB_OFF;
   c.max_replicas = TTB_AUTOSCALER_MAX_REPLICAS;
