@@ -163,7 +163,7 @@ extern "C" {
 /** A handle; see base.h. One that has joined belongs to one thread; one that
  *  has not may be shared, and can look, mark and join, but not pick or write. */
 typedef struct ttb_balancer {
-  uint64_t opaque[48]; /**< private */
+  uint64_t opaque[64]; /**< private */
 } ttb_balancer;
 
 /** @name Algorithms
@@ -191,6 +191,23 @@ typedef struct ttb_balancer {
 #define TTB_BALANCER_TRACK 1u          /**< count in flight though the algorithm does not need it */
 #define TTB_BALANCER_MOVING_TICKETS 2u /**< any thread of the process may report a ticket */
 #define TTB_BALANCER_CHECK_TICKETS 4u  /**< a table of tickets a thread: each double report shows */
+#define TTB_BALANCER_TAGS 8u           /**< endpoints have tags (8 bytes each) */
+#define TTB_BALANCER_CAPS 16u          /**< endpoints have max_inflight (4 bytes each); counts */
+#define TTB_BALANCER_LEVELS 32u        /**< priorities, backups, degraded tier and panic count */
+/** @} */
+
+/** @name Flags of a pick
+ *  @{ */
+#define TTB_PICK_FALLBACK 1u /**< if the endpoint asked for cannot be had, any other */
+#define TTB_PICK_DRAINING 2u /**< the endpoint asked for may be draining (HAProxy's drain) */
+/** @} */
+
+/** @name What the last pick of a handle did (ttb_balancer_last)
+ *  @{ */
+#define TTB_LAST_ASKED 1    /**< it is the endpoint asked for by id */
+#define TTB_LAST_FALLBACK 2 /**< one was asked for and could not be had */
+#define TTB_LAST_LEVEL(last) ((last) >> 8 & 31)  /**< its priority; 16: a backup */
+#define TTB_LAST_ZONE(last) ((last) >> 16 & 63)  /**< its zone */
 /** @} */
 
 /** @name The order of weighted round robin (wrr_order)
@@ -224,6 +241,9 @@ typedef struct ttb_balancer {
 #define TTB_BALANCER_BY_WEIGHT 7    /**< #TTB_CAUSE_WEIGHT is set */
 #define TTB_BALANCER_EXCLUDED 8     /**< it is on the exclusion list */
 #define TTB_BALANCER_NOT_CHOSEN 9   /**< it may be picked, the algorithm chose another */
+#define TTB_BALANCER_BY_RESIDENCY 10 /**< it is in a zone that may not be used */
+#define TTB_BALANCER_BY_TAGS 11     /**< it lacks a tag that is asked for */
+#define TTB_BALANCER_FULL 12        /**< max_inflight calls are out on it */
 /** @} */
 
 /** What an endpoint says of itself with an answer (a load report, as ORCA's
@@ -256,7 +276,24 @@ typedef struct ttb_balancer_config {
                              16..2048; default 256 */
   uint32_t reserved;    /**< 0 */
   uint64_t seed;        /**< of everything drawn, and of the first phase; any */
+  uint64_t residency;   /**< zones that may be used at all, bit z for zone z (bit 0: endpoints
+                             without one); default all */
 } ttb_balancer_config;
+
+/** What one pick shall keep to, for ttb_balancer_acquire_with. 0 everywhere is the
+ *  plain pick. */
+typedef struct ttb_pick {
+  uint32_t struct_size;  /**< sizeof(ttb_pick) */
+  uint32_t flags;        /**< TTB_PICK_* */
+  uint64_t hash;         /**< as ttb_balancer_acquire */
+  uint64_t zones;        /**< zones that may be used, bit z for zone z, of those the
+                              configuration allows; 0: all of these */
+  uint64_t tags;         /**< tags an endpoint must have, all of them; 0: any endpoint */
+  uint64_t id;           /**< the endpoint asked for; 0: none */
+  uint32_t n_excluded;   /**< how many excluded_slots */
+  uint32_t reserved;     /**< 0 */
+  const uint32_t *excluded_slots; /**< not these; numbers that are no slots are passed over */
+} ttb_pick;
 
 /** One endpoint, and why it is not the next one. */
 typedef struct ttb_balancer_info {
@@ -269,6 +306,11 @@ typedef struct ttb_balancer_info {
   int32_t status;       /**< TTB_STATUS_*, what set_status said last */
   int32_t reason;       /**< TTB_BALANCER_CHOSEN, ... */
   uint32_t generation;  /**< of its slot, modulo 2^20 */
+  uint32_t zone;        /**< where it is; 0: not said */
+  uint32_t priority;    /**< its level */
+  uint32_t flags;       /**< TTB_ENDPOINT_* */
+  uint32_t max_inflight; /**< its limit; 0: none */
+  uint64_t tags;        /**< its tags */
 } ttb_balancer_info;
 
 /** What concerns the whole balancer. */
@@ -528,6 +570,57 @@ TTB_API int64_t ttb_balancer_acquire_except(ttb_balancer *joined, uint64_t hash,
                                             uint64_t now_ns);
 
 /**
+ * @brief ttb_balancer_acquire within bounds: residency, tags, exclusions, or one
+ *        endpoint asked for by its id (an override host; a sticky session).
+ *
+ * Nothing a pick says is ever given up but `id`, and that only with
+ * #TTB_PICK_FALLBACK. An endpoint that is asked for is taken whatever its level and
+ * zone preference would be, if it may be picked, is in a zone allowed, has the tags,
+ * has room and is not excluded.
+ * @param joined the thread's handle
+ * @param pick   the bounds
+ * @param now_ns the time, ns
+ * @return as ttb_balancer_acquire; TTB_ALL_EXCLUDED (only excluded ones are left);
+ *         TTB_LIMIT (those left are full, see max_inflight; or too many tickets
+ *         are out); TTB_ERR_UNKNOWN_ID (the endpoint asked for is gone);
+ *         TTB_NOT_ELIGIBLE (it is there and may not be picked now);
+ *         TTB_ERR_UNSUPPORTED (tags, without #TTB_BALANCER_TAGS; a flag);
+ *         TTB_ERR_RANGE (struct_size); TTB_ERR_MISUSE (NULL, not joined)
+ * @threads the handle's thread @progress lock-free @alloc none @since 0.1
+ */
+TTB_API int64_t ttb_balancer_acquire_with(ttb_balancer *joined, const ttb_pick *pick,
+                                          uint64_t now_ns);
+
+/**
+ * @brief Tickets on k different endpoints at once, in the order in which they are to
+ *        be tried: a plan of retries, a hedged call, a quorum.
+ *
+ * Each is picked as if it were a retry after those before. For algorithms by hash
+ * this is the key's list of owners. Give back what is not used as
+ * #TTB_CANCELLED.
+ * @param joined      the thread's handle
+ * @param pick        as ttb_balancer_acquire_with; `id` is for the first
+ * @param k           how many, 1..capacity
+ * @param now_ns      the time, ns
+ * @param ret_tickets k tickets; behind the last the code why there are no more
+ * @return how many were granted, 0..k; TTB_ERR_RANGE (k, struct_size);
+ *         TTB_ERR_UNSUPPORTED; TTB_ERR_MISUSE
+ * @threads the handle's thread @progress lock-free @alloc none @since 0.1
+ */
+TTB_API int32_t ttb_balancer_acquire_distinct(ttb_balancer *joined, const ttb_pick *pick,
+                                              uint32_t k, uint64_t now_ns, int64_t *ret_tickets);
+
+/**
+ * @brief What the handle's last pick did besides choosing.
+ * @param joined the thread's handle
+ * @return TTB_LAST_* bits, TTB_LAST_LEVEL and TTB_LAST_ZONE of the endpoint; 0 after
+ *         a pick without a ticket, and after each pick to which neither the
+ *         configuration nor the caller had set bounds; TTB_ERR_MISUSE (not joined)
+ * @threads the handle's thread @progress wait-free @alloc none @since 0.1
+ */
+TTB_API int32_t ttb_balancer_last(const ttb_balancer *joined);
+
+/**
  * @brief ttb_balancer_acquire n times, in order, at one time. Each pick counts
  *        for the next, so a batch does not herd.
  * @param joined      the thread's handle
@@ -628,6 +721,19 @@ TTB_API int32_t ttb_balancer_explain(const ttb_balancer *balancer, uint64_t hash
                                      ttb_balancer_info *ret_rows, uint32_t n);
 
 /**
+ * @brief ttb_balancer_explain for a pick of ttb_balancer_acquire_with.
+ * @param balancer the handle
+ * @param pick     the bounds
+ * @param now_ns   the time, ns
+ * @param ret_rows as ttb_balancer_explain
+ * @param n        rows there
+ * @return as ttb_balancer_explain; TTB_ERR_UNSUPPORTED as acquire_with
+ * @threads any (a joined one: its thread) @progress wait-free @alloc none @since 0.1
+ */
+TTB_API int32_t ttb_balancer_explain_with(const ttb_balancer *balancer, const ttb_pick *pick,
+                                          uint64_t now_ns, ttb_balancer_info *ret_rows, uint32_t n);
+
+/**
  * @brief One endpoint by its slot. reason is TTB_BALANCER_CHOSEN if it may be
  *        picked, else its first cause.
  * @param balancer the handle
@@ -718,7 +824,7 @@ TTB_API uint64_t ttb_nginx_hash(const void *key, uint64_t n);
 
 /**
  * @brief The structs of this header as the library sees them, for bindings.
- * @param which     0 config, 1 info, 2 stats, 3 ttb_endpoint, 4 ttb_load
+ * @param which     0 config, 1 info, 2 stats, 3 ttb_endpoint, 4 ttb_load, 5 ttb_pick
  * @param index     field, from 0
  * @param ret_field filled in; its struct_size must be set
  * @return TTB_OK; TTB_ERR_RANGE (past the end); TTB_ERR_MISUSE

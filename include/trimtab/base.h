@@ -148,6 +148,8 @@ template <class T> inline T config() {
 #define TTB_NO_PRIMARY (-108)      /**< no node takes writes */
 #define TTB_TOO_STALE (-109)       /**< no replica is fresh enough */
 #define TTB_LOST_WRITE (-110)      /**< the position belongs to a history that was lost */
+#define TTB_NOT_ELIGIBLE (-111)    /**< the endpoint asked for is there and may not be picked */
+#define TTB_FORGED (-112)          /**< a token that was not made with this key */
 /** @} */
 
 /** @name How a call ended (`outcome` of every report)
@@ -181,10 +183,26 @@ template <class T> inline T config() {
 /** An endpoint as callers describe it. `id` is stable and never 0; the weight
  *  is relative. Arrays of endpoints carry equal struct_size: it is the stride. */
 typedef struct ttb_endpoint {
-  uint32_t struct_size; /**< sizeof(ttb_endpoint) */
-  uint32_t weight;      /**< 1..65535; 0 means 1 */
-  uint64_t id;          /**< 1..2^64-1, the caller's own name for it */
+  uint32_t struct_size;  /**< sizeof(ttb_endpoint) */
+  uint32_t weight;       /**< 1..65535; 0 means 1 */
+  uint64_t id;           /**< 1..2^64-1, the caller's own name for it */
+  uint32_t zone;         /**< 1..63: where it is; 0: not said */
+  uint32_t priority;     /**< 0..15: its level; 0 is used first */
+  uint32_t flags;        /**< TTB_ENDPOINT_BACKUP; default none */
+  uint32_t max_inflight; /**< calls at a time; 0: no limit */
+  uint64_t tags;         /**< a set of 64 marks whose meaning is the caller's */
 } ttb_endpoint;
+
+/** @name Flags of an endpoint
+ *  @{ */
+#define TTB_ENDPOINT_BACKUP 1u /**< only while nobody of any priority may be picked */
+/** @} */
+
+/** Zones are 0..TTB_MAX_ZONE. */
+#define TTB_MAX_ZONE 63u
+
+/** Priorities are 0..TTB_MAX_PRIORITY. */
+#define TTB_MAX_PRIORITY 15u
 
 /** Why a configuration (or endpoint) was refused. Filled by the `_check`
  *  functions; `ttb_detail_format` puts it into words. */

@@ -50,8 +50,8 @@ static bool uncount_shared(ttb__a32 *cell, uint32_t tag) {
 
 /* ---- acquire ---- */
 
-/* With moving or checked tickets, and for algorithms that look on. */
-TTB__SELDOM static int64_t take_carefully(ttb__balancer *b, int64_t candidate) {
+/* Whatever the tickets are, and for algorithms that look on. */
+static int64_t take_carefully(ttb__balancer *b, int64_t candidate) {
   int64_t ticket = candidate | b->ticket;
   if (b->flags & TTB_BALANCER_CHECK_TICKETS) ticket = ttb__ticket_issue(b, candidate);
   if (ticket < 0) return ticket;
@@ -65,15 +65,6 @@ TTB__SELDOM static int64_t take_carefully(ttb__balancer *b, int64_t candidate) {
   return ticket;
 }
 
-static inline int64_t take(ttb__balancer *b, int64_t candidate) {
-  if (b->flags & TTB__BALANCER_CAREFUL) return take_carefully(b, candidate);
-  if (b->tracked) {
-    ttb__a32 *cell = ttb__cell_at(b, (uint32_t)candidate & TTB__GEN_MASK, b->row);
-    ttb__store_rlx(cell, one_more(ttb__load_rlx(cell), tag_of(candidate)));
-  }
-  return candidate | b->ticket;
-}
-
 /* The rule of flips: a table that changed meanwhile is read again, twice at the
  * most; whatever was read last, the eligibility word has confirmed it. */
 TTB__SELDOM static int64_t choose_again(ttb__balancer *b, uint64_t hash, const ttb__scope *x) {
@@ -85,29 +76,88 @@ TTB__SELDOM static int64_t choose_again(ttb__balancer *b, uint64_t hash, const t
   return candidate;
 }
 
-static inline int64_t acquire(ttb__balancer *b, uint64_t hash, const ttb__scope *x,
-                              uint64_t now_ns) {
-  b->now = now_ns;
+int64_t ttb__choose_of_table(ttb__balancer *b, uint64_t hash, const ttb__scope *x) {
   (void)ttb__balancer_seen(b);
   int64_t candidate = b->algorithm->choose(b, hash, x);
-  if (!ttb__balancer_seen(b)) candidate = choose_again(b, hash, x);
-  return candidate < 0 ? candidate : take(b, candidate);
+  return ttb__balancer_seen(b) ? candidate : choose_again(b, hash, x);
+}
+
+/* Whatever is not the plain pick with plain tickets. */
+TTB__SELDOM static int64_t acquire_carefully(ttb__balancer *b, const ttb_pick *pick,
+                                             const int64_t *tickets, uint32_t n_tickets,
+                                             uint64_t now_ns) {
+  b->now = now_ns;
+  int64_t candidate = ttb__balancer_pick(b, pick, tickets, n_tickets);
+  return candidate < 0 ? candidate : take_carefully(b, candidate);
+}
+
+TTB__SELDOM static int64_t acquire_by_config(ttb__balancer *b, uint64_t hash) {
+  ttb_pick pick = {.hash = hash};
+  if (b->flags & TTB__BALANCER_SCOPED) return acquire_carefully(b, &pick, NULL, 0, b->now);
+  b->last = 0;
+  int64_t candidate = ttb__choose_of_table(b, hash, NULL);
+  return candidate < 0 ? candidate : take_carefully(b, candidate);
+}
+
+static inline int64_t acquire(ttb__balancer *b, uint64_t hash, uint64_t now_ns) {
+  b->now = now_ns;
+  if (b->flags & (TTB__BALANCER_CAREFUL | TTB__BALANCER_SCOPED)) return acquire_by_config(b, hash);
+  b->last = 0;
+  (void)ttb__balancer_seen(b);
+  int64_t candidate = b->algorithm->choose(b, hash, NULL);
+  if (!ttb__balancer_seen(b)) candidate = choose_again(b, hash, NULL);
+  if (candidate < 0) return candidate;
+  if (b->tracked) {
+    ttb__a32 *cell = ttb__cell_at(b, (uint32_t)candidate & TTB__GEN_MASK, b->row);
+    ttb__store_rlx(cell, one_more(ttb__load_rlx(cell), tag_of(candidate)));
+  }
+  return candidate | b->ticket;
 }
 
 int64_t ttb_balancer_acquire(ttb_balancer *h, uint64_t hash, uint64_t now_ns) {
   ttb__balancer *b = ttb__balancer_joined(h);
   if (!b) return TTB_ERR_MISUSE;
-  return acquire(b, hash, NULL, now_ns);
+  return acquire(b, hash, now_ns);
 }
 
 int64_t ttb_balancer_acquire_except(ttb_balancer *h, uint64_t hash, const uint32_t *slots,
                                     uint32_t n, uint64_t now_ns) {
   ttb__balancer *b = ttb__balancer_joined(h);
   if (!b || (n > 0 && !slots)) return TTB_ERR_MISUSE;
-  ttb__scope x = {slots, n};
-  int64_t ticket = acquire(b, hash, &x, now_ns);
-  if (ticket == TTB_NO_ENDPOINT && ttb__balancer_any(b, NULL)) return TTB_ALL_EXCLUDED;
-  return ticket;
+  if (n == 0) return acquire(b, hash, now_ns);
+  ttb_pick pick = {.hash = hash, .excluded_slots = slots, .n_excluded = n};
+  return acquire_carefully(b, &pick, NULL, 0, now_ns);
+}
+
+int64_t ttb_balancer_acquire_with(ttb_balancer *h, const ttb_pick *pick, uint64_t now_ns) {
+  ttb_pick p;
+  ttb__balancer *b = ttb__balancer_joined(h);
+  if (!b) return TTB_ERR_MISUSE;
+  int32_t code = ttb__pick_read(b, pick, &p);
+  return code < 0 ? code : acquire_carefully(b, &p, NULL, 0, now_ns);
+}
+
+int32_t ttb_balancer_acquire_distinct(ttb_balancer *h, const ttb_pick *pick, uint32_t k,
+                                      uint64_t now_ns, int64_t *ret_tickets) {
+  ttb_pick p;
+  ttb__balancer *b = ttb__balancer_joined(h);
+  if (!b || !ret_tickets) return TTB_ERR_MISUSE;
+  if (k < 1 || k > b->capacity) return TTB_ERR_RANGE;
+  int32_t code = ttb__pick_read(b, pick, &p), granted = 0;
+  if (code < 0) return code;
+  int64_t t = 0;
+  for (uint32_t i = 0; i < k; i++) {
+    if (t >= 0) t = acquire_carefully(b, &p, ret_tickets, i, now_ns);
+    granted += t >= 0;
+    ret_tickets[i] = t;
+    p.id = 0; /* asked for once */
+  }
+  return granted;
+}
+
+int32_t ttb_balancer_last(const ttb_balancer *h) {
+  const ttb__balancer *b = ttb__balancer_joined(h);
+  return b ? (int32_t)b->last : TTB_ERR_MISUSE;
 }
 
 int32_t ttb_balancer_acquire_n(ttb_balancer *h, const uint64_t *hashes, uint32_t n,
@@ -116,7 +166,7 @@ int32_t ttb_balancer_acquire_n(ttb_balancer *h, const uint64_t *hashes, uint32_t
   if (!b || n > INT32_MAX || (n > 0 && !ret_tickets)) return TTB_ERR_MISUSE;
   int32_t granted = 0;
   for (uint32_t i = 0; i < n; i++) {
-    ret_tickets[i] = acquire(b, hashes ? hashes[i] : 0, NULL, now_ns);
+    ret_tickets[i] = acquire(b, hashes ? hashes[i] : 0, now_ns);
     granted += ret_tickets[i] >= 0;
   }
   return granted;
@@ -219,5 +269,5 @@ int64_t ttb_balancer_next(ttb_balancer *h, int64_t ticket, int32_t outcome, uint
   ttb__balancer *b = ttb__balancer_joined(h);
   if (!b) return TTB_ERR_MISUSE;
   if (ticket >= 0) (void)report(b, ticket, outcome, latency_ns, NULL, now_ns);
-  return acquire(b, hash, NULL, now_ns);
+  return acquire(b, hash, now_ns);
 }

@@ -178,6 +178,7 @@ static int64_t choose(ttb__balancer *b, uint64_t hash, const ttb__scope *x) {
 const ttb__algorithm ttb__anchor = {
     .number = TTB_BALANCER_ANCHOR,
     .max_endpoints = TTB_MAX_SLOTS,
+    .hashes = 1,
     .entries = entries,
     .scratch = scratch,
     .build = build,

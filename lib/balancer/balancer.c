@@ -2,7 +2,8 @@
 /* A balancer: its place in memory and its life.
  *
  *     region header | config | table words | rows | bitmap | endpoints | ids |
- *     index | table copy A | copy B | scratch | tickets | slots' and rows' state
+ *     index | table copy A | copy B | scratch | tickets | slots' and rows' state |
+ *     tags | caps
  *
  * I1  layout_of() alone knows where things are; size, init and attach ask it,
  *     and nothing it returns is ever read back from the region.
@@ -19,7 +20,7 @@ static const ttb__format format = {TTB__KIND_BALANCER, &ttb__balancer_config_fie
 
 typedef struct layout {
   uint64_t table, rows, bitmap, endpoints, ids, index, copies[2], scratch, tickets;
-  uint64_t slot_state, row_state, total;
+  uint64_t slot_state, row_state, tags, caps, total;
   uint32_t stride, entries, index_size;
 } layout;
 
@@ -45,6 +46,10 @@ static layout layout_of(const ttb_balancer_config *c) {
   if (c->flags & TTB_BALANCER_CHECK_TICKETS) at += 8 * (uint64_t)c->tickets * c->threads;
   l.slot_state = at = ttb__round64(at), at += ttb__round64((uint64_t)a->slot_bytes * c->capacity);
   l.row_state = at, at += (uint64_t)a->row_bytes * c->threads;
+  l.tags = at = ttb__round64(at);
+  if (c->flags & TTB_BALANCER_TAGS) at += ttb__round64(8 * (uint64_t)c->capacity);
+  l.caps = at;
+  if (c->flags & TTB_BALANCER_CAPS) at += 4 * (uint64_t)c->capacity;
   l.total = ttb__round64(at);
   return l;
 }
@@ -94,7 +99,7 @@ static void open_handle(ttb_balancer *ret, void *mem, const ttb_balancer_config 
       .slot_bytes = a->slot_bytes,
       .row_bytes = a->row_bytes,
       .lease = c->lease,
-      .tracked = a->tracks || (c->flags & TTB_BALANCER_TRACK),
+      .tracked = a->tracks || (c->flags & (TTB_BALANCER_TRACK | TTB_BALANCER_CAPS)),
       .entries = l.entries,
       .ticket_bits = bits,
       .index_mask = l.index_size - 1,
@@ -105,8 +110,12 @@ static void open_handle(ttb_balancer *ret, void *mem, const ttb_balancer_config 
       .index_at = line_of(l.index),
       .scratch_at = line_of(l.scratch),
       .tickets_at = line_of(l.tickets),
+      .tags_at = line_of(l.tags),
+      .caps_at = line_of(l.caps),
       .config_order = c->wrr_order,
+      .residency = c->residency ? c->residency : UINT64_MAX,
   };
+  if (c->residency || c->flags & TTB_BALANCER_CAPS) b.flags |= TTB__BALANCER_SCOPED;
   memset(ret, 0, sizeof *ret);
   ttb__balancer_refresh(&b, ttb__flip_begin(&b.table->flip).generation);
   memcpy(ret, &b, sizeof b);

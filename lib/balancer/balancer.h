@@ -2,8 +2,8 @@
 /* Inside a balancer: the words of an endpoint, the tables, the private handle,
  * and what an algorithm is.
  *
- *     eligibility = generation 20 | weight 16 | zone 8 | priority 4 | causes 8 |
- *                   unused 4 | status 3 | used 1
+ *     eligibility = generation 20 | weight 16 | unused 2 | zone 6 | priority 4 |
+ *                   causes 8 | unused 3 | backup 1 | status 3 | used 1
  *     cell        = generation's low 12 bits | calls in flight 20, or 0 for none
  *     ticket      = slot 20 | generation 20 | row 8 | permit 15 (tickets.h)
  *
@@ -40,11 +40,16 @@
 
 #include <trimtab/balancer.h>
 
-#define TTB__BALANCER_FLAGS \
-  (TTB_BALANCER_TRACK | TTB_BALANCER_MOVING_TICKETS | TTB_BALANCER_CHECK_TICKETS)
+#define TTB__BALANCER_FLAGS                                                      \
+  (TTB_BALANCER_TRACK | TTB_BALANCER_MOVING_TICKETS | TTB_BALANCER_CHECK_TICKETS | \
+   TTB_BALANCER_TAGS | TTB_BALANCER_CAPS | TTB_BALANCER_LEVELS)
+
+#define TTB__PICK_FLAGS (TTB_PICK_FALLBACK | TTB_PICK_DRAINING)
 
 /* Of a handle's flags only: its algorithm wants to know what was taken or ended. */
 #define TTB__BALANCER_HOOKED (1u << 31)
+/* Of a handle's flags only: its configuration narrows every pick. */
+#define TTB__BALANCER_SCOPED (1u << 30)
 /* Whoever has one of these goes the careful way through acquire and report. */
 #define TTB__BALANCER_CAREFUL \
   (TTB_BALANCER_MOVING_TICKETS | TTB_BALANCER_CHECK_TICKETS | TTB__BALANCER_HOOKED)
@@ -97,12 +102,23 @@ typedef struct ttb__roster {
   const ttb__copy *old; /* the published copy, for tables that are patched; its length may be 0 */
 } ttb__roster;
 
-/* What narrows one pick: slots that must not be picked. */
+/* What narrows one pick (scope.c). Algorithms hand it on and look at nothing in
+ * it; NULL is the plain pick, which everybody with a clean word is in. */
 typedef struct ttb__scope {
-  const uint32_t *slots;
-  uint32_t n;
+  const uint32_t *slots; /* these not, */
+  const int64_t *tickets; /* nor the endpoints of these */
+  uint32_t n, n_tickets;
+  uint64_t zones;   /* one of these; bit a zone */
+  uint64_t tags;    /* all of these; 0 unless endpoints have tags */
+  uint64_t ignored; /* causes that do not count now, where they stand in the word */
+  uint64_t mask, level; /* word & mask == level: of this level; mask 0: of any */
+  uint32_t tier;    /* TTB__TIER_*: how well they must be */
+  bool capped;      /* only who has room; set only if endpoints have limits */
 } ttb__scope;
 
+#define TTB__TIER_ANY 0u
+#define TTB__TIER_HEALTHY 1u  /* whose status is not DEGRADED */
+#define TTB__TIER_DEGRADED 2u /* whose status is */
 /* A call that ended and counted: not stale, of this generation of its slot. */
 typedef struct ttb__ended {
   uint32_t slot;
@@ -115,6 +131,7 @@ typedef struct ttb__algorithm {
   uint32_t number, max_endpoints;
   int32_t tracks; /* needs the calls in flight */
   int32_t weighs; /* its table depends on the weights */
+  int32_t hashes; /* the same hash has the same endpoint */
   /* More than the ranges; may be NULL. */
   int32_t (*check)(const ttb_balancer_config *c, ttb_detail *d);
   /* Words of a copy of its table, and of its builder's scratch memory. */
@@ -144,6 +161,12 @@ extern const ttb__algorithm ttb__two_choices, ttb__round_robin, ttb__weighted_ro
 
 /* ---- the handle ---- */
 
+/* How far turns have come in a scope (round_robin.c). */
+typedef struct ttb__turns {
+  uint64_t key, turn;
+} ttb__turns;
+#define TTB__TURNS 8u
+
 TTB__HANDLE_STRUCT ttb__balancer {
   uint64_t tag;
   /* hot */
@@ -157,6 +180,7 @@ TTB__HANDLE_STRUCT ttb__balancer {
   uint32_t seen_length;
   uint32_t capacity, stride, threads;
   uint32_t flags, row; /* row is TTB__NO_ROW unless joined */
+  uint32_t last;       /* what ttb_balancer_last says */
   uint64_t now;        /* of the call that runs; ns */
   unsigned char *slot_state, *row_state; /* of slot 0, of the own row */
   uint32_t slot_bytes, row_bytes;
@@ -171,8 +195,10 @@ TTB__HANDLE_STRUCT ttb__balancer {
   /* cold: offsets from the region, which is also the start of the memory */
   ttb__region *region;
   uint32_t copies_at[2]; /* in lines of 64 bytes, as all below */
-  uint32_t bitmap_at, ids_at, index_at, scratch_at, tickets_at;
+  uint32_t bitmap_at, ids_at, index_at, scratch_at, tickets_at, tags_at, caps_at;
   uint32_t config_order;
+  uint64_t residency; /* zones that may be picked at all */
+  ttb__turns turns[TTB__TURNS];
   ttb__row mine;
   uint64_t owned; /* bytes to give back, 0 if the memory is the caller's */
   void *free_ctx;
@@ -181,7 +207,7 @@ TTB__HANDLE_STRUCT ttb__balancer {
 _Static_assert(sizeof(ttb__balancer) <= sizeof(ttb_balancer), "the handle's size is frozen");
 
 extern const ttb__struct ttb__balancer_config_fields, ttb__balancer_info_fields,
-    ttb__balancer_stats_fields, ttb__balancer_endpoint_fields, ttb__balancer_load_fields;
+    ttb__balancer_stats_fields, ttb__balancer_load_fields, ttb__balancer_pick_fields;
 
 /* NULL unless h is a live balancer handle. */
 static inline ttb__balancer *ttb__balancer_of(const ttb_balancer *h) {
@@ -202,6 +228,13 @@ static inline ttb__a64 *ttb__balancer_bitmap(const ttb__balancer *b) {
 }
 static inline ttb__a64 *ttb__balancer_ids(const ttb__balancer *b) {
   return ttb__balancer_part(b, b->ids_at);
+}
+/* Only where the configuration asks for them. */
+static inline ttb__a64 *ttb__balancer_tags(const ttb__balancer *b) {
+  return ttb__balancer_part(b, b->tags_at);
+}
+static inline ttb__a32 *ttb__balancer_caps(const ttb__balancer *b) {
+  return ttb__balancer_part(b, b->caps_at);
 }
 static inline ttb__endpoint *ttb__endpoint_at(const ttb__balancer *b, uint32_t slot) {
   return (ttb__endpoint *)(void *)(b->endpoints + (uint64_t)slot * b->stride);
@@ -225,9 +258,22 @@ static inline void ttb__zero_words(void *words, uint64_t n) {
 
 #define TTB__WORD_USED UINT64_C(1)
 #define TTB__WORD_CAUSES (UINT64_C(0xff) << 8)
+#define TTB__WORD_BACKUP (UINT64_C(1) << 4)
+#define TTB__WORD_LEVEL (UINT64_C(15) << 16 | TTB__WORD_BACKUP)
+/* What an endpoint's description sets. */
+#define TTB__WORD_DESCRIBED (UINT64_C(0xffffff) << 20 | TTB__WORD_LEVEL)
 
-static inline uint64_t ttb__word(uint32_t gen, uint32_t weight) {
-  return (uint64_t)(gen & TTB__GEN_MASK) << 44 | (uint64_t)(weight & 0xffff) << 28 | TTB__WORD_USED;
+static inline uint64_t ttb__word_described(const ttb_endpoint *e) {
+  return (uint64_t)(e->weight & 0xffff) << 28 | (uint64_t)(e->zone & TTB_MAX_ZONE) << 20 |
+         (uint64_t)(e->priority & TTB_MAX_PRIORITY) << 16 |
+         (e->flags & TTB_ENDPOINT_BACKUP ? TTB__WORD_BACKUP : 0);
+}
+static inline uint64_t ttb__word(uint32_t gen, const ttb_endpoint *e) {
+  return (uint64_t)(gen & TTB__GEN_MASK) << 44 | ttb__word_described(e) | TTB__WORD_USED;
+}
+static inline uint32_t ttb__word_zone(uint64_t w) { return (uint32_t)(w >> 20) & TTB_MAX_ZONE; }
+static inline uint32_t ttb__word_priority(uint64_t w) {
+  return (uint32_t)(w >> 16) & TTB_MAX_PRIORITY;
 }
 static inline uint32_t ttb__word_generation(uint64_t w) { return (uint32_t)(w >> 44); }
 static inline uint32_t ttb__word_weight(uint64_t w) { return (uint32_t)(w >> 28) & 0xffff; }
@@ -263,15 +309,25 @@ static inline uint32_t ttb__in_flight(const ttb__endpoint *e, uint32_t active) {
   return ttb__cells_sum(e->cell, active) & TTB__CELL_COUNT;
 }
 
-/* Whether this pick must not take a slot (eligibility.c). */
-bool ttb__out_of_scope(const ttb__scope *x, uint32_t slot);
+/* A name of a scope, the same for the same narrowing; never 0. 0 for one that
+ * names endpoints, which few picks share (scope.c). */
+uint64_t ttb__scope_key(const ttb__scope *x);
+/* ttb__eligible_word of a pick with a scope (scope.c). */
+uint64_t ttb__scoped_word(const ttb__balancer *b, uint32_t slot, const ttb__scope *x);
 
-/* The eligibility word of a slot if it may be picked, else 0. */
+/* The eligibility word of a slot if this pick may take it, else 0. */
 static inline uint64_t ttb__eligible_word(const ttb__balancer *b, uint32_t slot,
                                           const ttb__scope *x) {
-  if (slot >= b->capacity || (x && ttb__out_of_scope(x, slot))) return 0;
+  if (slot >= b->capacity) return 0;
+  if (x) return ttb__scoped_word(b, slot, x);
   uint64_t w = ttb__load_rlx(&ttb__endpoint_at(b, slot)->word);
   return ttb__word_eligible(w) ? w : 0;
+}
+
+/* Draws, or steps in a table, before an algorithm looks at all: in a scope many
+ * may be passed over, and looking at all is dear, too. */
+static inline uint32_t ttb__balancer_tries(const ttb__balancer *b, const ttb__scope *x) {
+  return x ? TTB__BALANCER_TRIES + b->seen_length / 8 : TTB__BALANCER_TRIES;
 }
 
 /* ---- tables (table.c) ---- */
@@ -306,7 +362,9 @@ void ttb__balancer_rebuild(ttb__balancer *b);
 void ttb__balancer_reindex(ttb__balancer *b);
 /* Notes that id lives in slot; makes the index anew when it is full of the past. */
 void ttb__balancer_index(ttb__balancer *b, uint64_t id, uint32_t slot);
-/* Its slot, or TTB_ERR_UNKNOWN_ID; exact under the lock. */
+/* Its slot, or TTB_ERR_UNKNOWN_ID. */
+int32_t ttb__balancer_find(const ttb__balancer *b, uint64_t id);
+/* The same by the index alone; exact under the lock. */
 int32_t ttb__balancer_lookup(const ttb__balancer *b, uint64_t id);
 
 /* Endpoint i of a roster: its slot, and its weight, 1 at least. */
@@ -344,12 +402,25 @@ int64_t ttb__choose_turn(ttb__balancer *b, uint64_t hash, const ttb__scope *x);
 
 /* Brings the bitmap in line with a word. */
 void ttb__balancer_settle(const ttb__balancer *b, uint32_t slot);
-/* The first slot at or after `from` whose bit is set; capacity if there is none. */
-uint32_t ttb__balancer_next_bit(const ttb__balancer *b, uint32_t from);
+/* The first slot at or after `from` worth a look: whose bit is set. capacity if
+ * there is none. */
+uint32_t ttb__balancer_next(const ttb__balancer *b, uint32_t from, const ttb__scope *x);
 /* Whether anybody may be picked, as far as the bitmap knows. */
 bool ttb__balancer_any(const ttb__balancer *b, const ttb__scope *x);
 /* Changes an endpoint's word: clears, then sets bits. The word before; 0 if nobody lives there. */
 uint64_t ttb__balancer_change(const ttb__balancer *b, uint32_t slot, uint64_t clear, uint64_t set);
+
+/* ---- picks that are not plain (pick.c) ---- */
+
+/* A candidate by everything that narrows a pick: `pick` of the caller (NULL:
+ * none), the balancer's own configuration. What ttb__algorithm.choose returns, or a
+ * code that says what stood in the way. */
+int64_t ttb__balancer_pick(ttb__balancer *b, const ttb_pick *pick, const int64_t *tickets,
+                           uint32_t n_tickets);
+/* Reads a caller's pick (balancer_config.c). */
+int32_t ttb__pick_read(const ttb__balancer *b, const ttb_pick *pick, ttb_pick *ret);
+/* The algorithm's choice in a scope, of one whole table (acquire.c). */
+int64_t ttb__choose_of_table(ttb__balancer *b, uint64_t hash, const ttb__scope *x);
 
 /* ---- explaining ---- */
 

@@ -33,6 +33,7 @@ static const ttb__field config_fields[] = {
     C(U32, tickets, "", 16, 2048, 256, 0),
     C(U32, reserved, "", 0, 0, 0, 0),
     C(U64, seed, "", 0, 0, 0, TTB__ANY),
+    C(U64, residency, "", 0, 0, 0, TTB__ANY),
 };
 const ttb__struct ttb__balancer_config_fields = TTB__STRUCT(ttb_balancer_config, config_fields);
 
@@ -42,8 +43,13 @@ static const ttb__field info_fields[] = {
     I(U32, struct_size, "bytes"), I(U32, slot, ""),   I(U64, id, ""),
     I(U32, weight, ""),           I(U32, in_flight, "calls"), I(U32, causes, ""),
     I(I32, status, ""),           I(I32, reason, ""), I(U32, generation, ""),
+    I(U32, zone, ""),             I(U32, priority, ""), I(U32, flags, ""),
+    I(U32, max_inflight, "calls"), I(U64, tags, ""),
 };
-const ttb__struct ttb__balancer_info_fields = TTB__STRUCT(ttb_balancer_info, info_fields);
+/* A row may end after its generation: a pool's begins so. */
+const ttb__struct ttb__balancer_info_fields = {
+    "ttb_balancer_info", info_fields, sizeof info_fields / sizeof *info_fields,
+    sizeof(ttb_balancer_info), offsetof(ttb_balancer_info, zone)};
 
 #define S(type, field, unit) TTB__OUT(ttb_balancer_stats, type, field, unit)
 
@@ -55,15 +61,29 @@ static const ttb__field stats_fields[] = {
 };
 const ttb__struct ttb__balancer_stats_fields = TTB__STRUCT(ttb_balancer_stats, stats_fields);
 
-#define E(type, field, unit, min, max, def, flags) \
-  TTB__FIELD(ttb_endpoint, type, field, unit, min, max, def, flags)
+#define P(type, field, unit, min, max, flags) \
+  TTB__FIELD(ttb_pick, type, field, unit, min, max, 0, flags)
 
-static const ttb__field endpoint_fields[] = {
-    E(U32, struct_size, "bytes", 0, 0, 0, TTB__ANY),
-    E(U32, weight, "", 1, 65535, 1, 0),
-    E(U64, id, "", 1, INT64_MAX, 0, TTB__ANY), /* any but 0: checked by hand */
+static const ttb__field pick_fields[] = {
+    P(U32, struct_size, "bytes", 0, 0, TTB__ANY), P(U32, flags, "", 1, TTB__PICK_FLAGS, 0),
+    P(U64, hash, "", 0, 0, TTB__ANY),             P(U64, zones, "", 0, 0, TTB__ANY),
+    P(U64, tags, "", 0, 0, TTB__ANY),             P(U64, id, "", 0, 0, TTB__ANY),
+    P(U32, n_excluded, "", 0, 0, TTB__ANY),       P(U32, reserved, "", 0, 0, 0),
+    P(PTR, excluded_slots, "", 0, 0, TTB__ANY),
 };
-const ttb__struct ttb__balancer_endpoint_fields = TTB__STRUCT(ttb_endpoint, endpoint_fields);
+const ttb__struct ttb__balancer_pick_fields = TTB__STRUCT(ttb_pick, pick_fields);
+
+int32_t ttb__pick_read(const ttb__balancer *b, const ttb_pick *pick, ttb_pick *ret) {
+  if (!pick) return TTB_ERR_MISUSE;
+  if (pick->struct_size == sizeof *pick && pick->flags <= TTB__PICK_FLAGS && pick->reserved == 0) {
+    *ret = *pick; /* the usual case, without the rows */
+  } else {
+    int32_t code = ttb__config_read(&ttb__balancer_pick_fields, pick, ret, -1, NULL);
+    if (code < 0) return code;
+  }
+  if (ret->n_excluded > 0 && !ret->excluded_slots) return TTB_ERR_MISUSE;
+  return ret->tags && !(b->flags & TTB_BALANCER_TAGS) ? TTB_ERR_UNSUPPORTED : TTB_OK;
+}
 
 #define L(type, field, unit, max) TTB__FIELD(ttb_load, type, field, unit, 0, max, 0, 0)
 
@@ -78,6 +98,6 @@ const ttb__struct ttb__balancer_load_fields = TTB__STRUCT(ttb_load, load_fields)
 int32_t ttb_balancer_field(uint32_t which, uint32_t index, ttb_field *ret_field) {
   static const ttb__struct *const all[] = {
       &ttb__balancer_config_fields, &ttb__balancer_info_fields, &ttb__balancer_stats_fields,
-      &ttb__balancer_endpoint_fields, &ttb__balancer_load_fields};
-  return ttb__field_get(all, 5, which, index, ret_field);
+      &ttb__endpoint_fields, &ttb__balancer_load_fields, &ttb__balancer_pick_fields};
+  return ttb__field_get(all, 6, which, index, ret_field);
 }

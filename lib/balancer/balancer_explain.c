@@ -25,44 +25,77 @@ static bool describe(const ttb__balancer *b, uint32_t slot, ttb_balancer_info *r
       .status = (int32_t)ttb__word_status(w),
       .reason = first_cause(ttb__word_causes(w)),
       .generation = ttb__word_generation(w),
+      .zone = ttb__word_zone(w),
+      .priority = ttb__word_priority(w),
+      .flags = w & TTB__WORD_BACKUP ? TTB_ENDPOINT_BACKUP : 0,
   };
+  if (b->flags & TTB_BALANCER_TAGS) ret->tags = ttb__load_rlx(&ttb__balancer_tags(b)[slot]);
+  if (b->flags & TTB_BALANCER_CAPS) ret->max_inflight = ttb__load_rlx(&ttb__balancer_caps(b)[slot]);
   return true;
 }
 
 /* The pick this thread would make next, worked out on a copy of its handle. */
-static int64_t foresee(const ttb__balancer *b, uint64_t hash, const ttb__scope *x) {
+static int64_t foresee(const ttb__balancer *b, const ttb_pick *pick, uint64_t now_ns) {
   ttb__balancer copy = *b;
+  copy.now = now_ns;
   if (copy.left == 0) copy.turn = ttb__load_rlx(&copy.table->cursor); /* where it would lease */
   copy.turn += UINT32_MAX - copy.left; /* a lease that does not end: none is taken */
   copy.left = UINT32_MAX;
   ttb__balancer_refresh(&copy, ttb__flip_begin(&copy.table->flip).generation);
-  return copy.algorithm->choose(&copy, hash, x);
+  bool plain = !(b->flags & TTB__BALANCER_SCOPED) && !pick->n_excluded && !pick->zones &&
+               !pick->tags && !pick->id;
+  if (plain) return copy.algorithm->choose(&copy, pick->hash, NULL);
+  return ttb__balancer_pick(&copy, pick, NULL, 0);
 }
 
-int32_t ttb_balancer_explain(const ttb_balancer *h, uint64_t hash, const uint32_t *excluded,
-                             uint32_t n_excluded, ttb_balancer_info *ret_rows, uint32_t n) {
+/* Why an endpoint without causes is not in the scope of a pick, or CHOSEN. */
+static int32_t beyond(const ttb__balancer *b, const ttb_pick *p, const ttb_balancer_info *i) {
+  uint64_t zones = b->residency & (p->zones ? p->zones : UINT64_MAX);
+  for (uint32_t k = 0; k < p->n_excluded; k++)
+    if (p->excluded_slots[k] == i->slot) return TTB_BALANCER_EXCLUDED;
+  if (!(zones >> i->zone & 1)) return TTB_BALANCER_BY_RESIDENCY;
+  if (p->tags & ~i->tags) return TTB_BALANCER_BY_TAGS;
+  if (i->max_inflight && i->in_flight >= i->max_inflight) return TTB_BALANCER_FULL;
+  return TTB_BALANCER_CHOSEN;
+}
+
+int32_t ttb_balancer_explain_with(const ttb_balancer *h, const ttb_pick *pick, uint64_t now_ns,
+                                  ttb_balancer_info *ret_rows, uint32_t n) {
+  ttb_pick p;
   const ttb__balancer *b = ttb__balancer_of(h);
-  if (!b || (n > 0 && !ret_rows) || (n_excluded > 0 && !excluded)) return TTB_ERR_MISUSE;
+  if (!b || (n > 0 && !ret_rows)) return TTB_ERR_MISUSE;
+  int32_t code = ttb__pick_read(b, pick, &p);
+  if (code < 0) return code;
   uint32_t stride = n > 0 ? ret_rows->struct_size : 0;
   if (n > 0 && (stride < ttb__balancer_info_fields.first_size || stride > 4096))
     return TTB_ERR_RANGE;
-  ttb__scope x = {excluded, n_excluded};
   bool joined = b->row != TTB__NO_ROW;
-  int64_t chosen = joined ? foresee(b, hash, &x) : TTB_NO_ENDPOINT;
+  int64_t chosen = joined ? foresee(b, &p, now_ns) : TTB_NO_ENDPOINT;
   uint32_t count = 0;
   for (uint32_t slot = 0; slot < b->capacity; slot++) {
     ttb_balancer_info i;
     if (!describe(b, slot, &i)) continue;
     if (count++ >= n) continue;
-    if (i.reason == TTB_BALANCER_CHOSEN && ttb__out_of_scope(&x, slot))
-      i.reason = TTB_BALANCER_EXCLUDED;
-    if (i.reason == TTB_BALANCER_CHOSEN && joined && ttb_ticket_slot(chosen) != (int32_t)slot)
-      i.reason = TTB_BALANCER_NOT_CHOSEN;
+    bool is_it = joined && ttb_ticket_slot(chosen) == (int32_t)slot;
+    if (is_it)
+      i.reason = TTB_BALANCER_CHOSEN; /* a draining one that was asked for, too */
+    else if (i.reason == TTB_BALANCER_CHOSEN)
+      i.reason = beyond(b, &p, &i);
+    if (i.reason == TTB_BALANCER_CHOSEN && joined && !is_it) i.reason = TTB_BALANCER_NOT_CHOSEN;
     unsigned char *row = (unsigned char *)ret_rows + (uint64_t)(count - 1) * stride;
     memcpy(row, &stride, sizeof stride);
     (void)ttb__struct_write(&ttb__balancer_info_fields, &i, row);
   }
   return (int32_t)count;
+}
+
+int32_t ttb_balancer_explain(const ttb_balancer *h, uint64_t hash, const uint32_t *excluded,
+                             uint32_t n_excluded, ttb_balancer_info *ret_rows, uint32_t n) {
+  ttb_pick pick = {.struct_size = sizeof pick,
+                   .hash = hash,
+                   .excluded_slots = excluded,
+                   .n_excluded = n_excluded};
+  return ttb_balancer_explain_with(h, &pick, 0, ret_rows, n);
 }
 
 int32_t ttb_balancer_inspect(const ttb_balancer *h, uint32_t slot, ttb_balancer_info *ret) {

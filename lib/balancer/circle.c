@@ -102,8 +102,8 @@ uint32_t ttb__circle_find(const ttb__a32 *entry, uint32_t n, uint64_t position) 
 int64_t ttb__choose_near(const ttb__balancer *b, uint32_t from, const ttb__scope *x) {
   for (int round = 0; round < 2; round++) {
     uint32_t begin = round ? 0 : from, end = round && from < b->capacity ? from : b->capacity;
-    for (uint32_t s = ttb__balancer_next_bit(b, begin); s < end;
-         s = ttb__balancer_next_bit(b, s + 1)) {
+    for (uint32_t s = ttb__balancer_next(b, begin, x); s < end;
+         s = ttb__balancer_next(b, s + 1, x)) {
       uint64_t w = ttb__eligible_word(b, s, x);
       if (w) return ttb__candidate(s, w);
     }
@@ -121,7 +121,7 @@ int64_t ttb__choose_on_circle(ttb__balancer *b, uint64_t position, const ttb__sc
     uint32_t slot = ttb__circle_slot(entry, at);
     uint64_t w = ttb__eligible_word(b, slot, x);
     if (w) return ttb__candidate(slot, w);
-    if (i == TTB__BALANCER_TRIES && !ttb__balancer_any(b, x)) return TTB_NO_ENDPOINT;
+    if (i == ttb__balancer_tries(b, x) && !ttb__balancer_any(b, x)) return TTB_NO_ENDPOINT;
     at = at + 1 == n ? 0 : at + 1;
   }
   return ttb__choose_near(b, ttb__scale32((uint32_t)(position >> 32), b->capacity), x);

@@ -49,8 +49,9 @@ void ttb__balancer_settle(const ttb__balancer *b, uint32_t slot) {
   } while (!ttb__cas_acqrel(word, &w, w));
 }
 
-uint32_t ttb__balancer_next_bit(const ttb__balancer *b, uint32_t from) {
+uint32_t ttb__balancer_next(const ttb__balancer *b, uint32_t from, const ttb__scope *x) {
   const ttb__a64 *bitmap = ttb__balancer_bitmap(b);
+  if (x && x->ignored) return from < b->capacity ? from : b->capacity; /* bits know all causes */
   for (uint32_t i = from / 64; i * 64 < b->capacity; i++) {
     uint64_t bits = ttb__load_rlx(&bitmap[i]);
     if (i == from / 64) bits &= ~UINT64_C(0) << from % 64;
@@ -61,15 +62,9 @@ uint32_t ttb__balancer_next_bit(const ttb__balancer *b, uint32_t from) {
   return b->capacity;
 }
 
-bool ttb__out_of_scope(const ttb__scope *x, uint32_t slot) {
-  for (uint32_t i = 0; i < x->n; i++)
-    if (x->slots[i] == slot) return true;
-  return false;
-}
-
 bool ttb__balancer_any(const ttb__balancer *b, const ttb__scope *x) {
-  for (uint32_t s = ttb__balancer_next_bit(b, 0); s < b->capacity;
-       s = ttb__balancer_next_bit(b, s + 1))
+  for (uint32_t s = ttb__balancer_next(b, 0, x); s < b->capacity;
+       s = ttb__balancer_next(b, s + 1, x))
     if (ttb__eligible_word(b, s, x)) return true;
   return false;
 }

@@ -10,18 +10,25 @@
 
 #include <string.h>
 
-static int32_t read_endpoint(const void *src, ttb_endpoint *ret, int32_t index, ttb_detail *d) {
+/* b: whom it is for; NULL if that is not known. */
+static int32_t read_endpoint(const ttb__balancer *b, const void *src, ttb_endpoint *ret,
+                             int32_t index, ttb_detail *d) {
   ttb_endpoint e;
-  int32_t code = ttb__config_read(&ttb__balancer_endpoint_fields, src, &e, index, d);
+  int32_t code = ttb__config_read(&ttb__endpoint_fields, src, &e, index, d);
   if (code < 0) return code;
   if (e.id == 0) return ttb__fail(d, TTB_ERR_RANGE, "id", index, 0, 1, INT64_MAX);
+  /* Not to be lost in silence by those who do not keep it. */
+  if (b && e.tags && !(b->flags & TTB_BALANCER_TAGS))
+    return ttb__fail(d, TTB_ERR_UNSUPPORTED, "tags", index, (int64_t)e.tags, 0, 0);
+  if (b && e.max_inflight && !(b->flags & TTB_BALANCER_CAPS))
+    return ttb__fail(d, TTB_ERR_UNSUPPORTED, "max_inflight", index, e.max_inflight, 0, 0);
   *ret = e;
   return TTB_OK;
 }
 
 int32_t ttb_balancer_endpoint_check(const ttb_endpoint *endpoint, ttb_detail *ret_detail) {
   ttb_endpoint e;
-  return read_endpoint(endpoint, &e, -1, ret_detail);
+  return read_endpoint(NULL, endpoint, &e, -1, ret_detail);
 }
 
 static int32_t lock(ttb__balancer *b) {
@@ -42,14 +49,22 @@ static uint32_t free_slot(const ttb__balancer *b, uint32_t from) {
   return from;
 }
 
+/* What does not fit into the word. */
+static void keep(ttb__balancer *b, const ttb_endpoint *e, uint32_t slot) {
+  /* release: pairs with ttb__scoped_word (I2 of scope.c). */
+  if (b->flags & TTB_BALANCER_TAGS) ttb__store_rel(&ttb__balancer_tags(b)[slot], e->tags);
+  if (b->flags & TTB_BALANCER_CAPS) ttb__store_rlx(&ttb__balancer_caps(b)[slot], e->max_inflight);
+}
+
 /* Lets an endpoint live in a free slot. */
 static void place(ttb__balancer *b, const ttb_endpoint *e, uint32_t slot) {
   ttb__a64 *word = &ttb__endpoint_at(b, slot)->word;
   ttb__store_rlx(&ttb__balancer_ids(b)[slot], e->id);
+  keep(b, e, slot);
   ttb__zero_words(ttb__slot_state(b, slot), b->slot_bytes);
   uint64_t w = ttb__load_rlx(word);
   /* release: pairs with lives_in in table.c. acquire: as ttb__balancer_change. */
-  while (!ttb__cas_acqrel(word, &w, ttb__word(ttb__word_generation(w) + 1, e->weight))) continue;
+  while (!ttb__cas_acqrel(word, &w, ttb__word(ttb__word_generation(w) + 1, e))) continue;
   ttb__balancer_settle(b, slot);
   ttb__balancer_index(b, e->id, slot);
 }
@@ -72,11 +87,19 @@ static bool reweigh(ttb__balancer *b, uint32_t slot, uint32_t weight) {
   return weight != 0 && b->algorithm->weighs && ttb__word_weight(before) != weight;
 }
 
+/* Gives an endpoint that stays another description. */
+static void redescribe(ttb__balancer *b, const ttb_endpoint *e, uint32_t slot) {
+  const uint64_t cause = (uint64_t)TTB_CAUSE_WEIGHT << 8;
+  keep(b, e, slot);
+  (void)ttb__balancer_change(b, slot, TTB__WORD_DESCRIBED | cause, ttb__word_described(e));
+  ttb__balancer_settle(b, slot);
+}
+
 int32_t ttb_balancer_add(ttb_balancer *h, const ttb_endpoint *endpoint) {
   ttb_endpoint e;
   ttb__balancer *b = ttb__balancer_joined(h);
   if (!b) return TTB_ERR_MISUSE;
-  int32_t code = read_endpoint(endpoint, &e, -1, NULL);
+  int32_t code = read_endpoint(b, endpoint, &e, -1, NULL);
   if (code < 0) return code;
   if ((code = lock(b)) < 0) return code;
   if (ttb__balancer_lookup(b, e.id) >= 0) return unlock(b, TTB_ERR_DUPLICATE);
@@ -134,7 +157,7 @@ static int32_t check_list(ttb__balancer *b, const list *l, ttb_detail *d) {
   memset(table, 0, 4 * ((size_t)b->index_mask + 1));
   for (uint32_t i = 0; i < l->n; i++) {
     ttb_endpoint e, other;
-    int32_t code = read_endpoint(element(l, i), &e, (int32_t)i, d);
+    int32_t code = read_endpoint(b, element(l, i), &e, (int32_t)i, d);
     if (code < 0) return code;
     if (size_of(element(l, i)) != l->stride)
       return ttb__fail(d, TTB_ERR_RANGE, "struct_size", (int32_t)i, size_of(element(l, i)),
@@ -143,7 +166,7 @@ static int32_t check_list(ttb__balancer *b, const list *l, ttb_detail *d) {
     uint32_t p = (uint32_t)ttb__splitmix(&mixed) & b->index_mask;
     for (uint32_t k = 0; k <= b->index_mask && table[p] != 0; k++, p = (p + 1) & b->index_mask) {
       uint32_t j = table[p] - 1;
-      if (j < i && read_endpoint(element(l, j), &other, -1, NULL) == TTB_OK && other.id == e.id)
+      if (j < i && read_endpoint(b, element(l, j), &other, -1, NULL) == TTB_OK && other.id == e.id)
         return ttb__fail(d, TTB_ERR_DUPLICATE, "id", (int32_t)i, (int64_t)e.id, 0, 0);
     }
     table[p] = i + 1;
@@ -168,7 +191,7 @@ int32_t ttb_balancer_update(ttb_balancer *h, const ttb_endpoint *endpoints, uint
   uint32_t *stays = ttb__balancer_part(b, b->scratch_at); /* a word a slot */
   memset(stays, 0, 4 * (size_t)b->capacity);
   for (uint32_t i = 0; i < n; i++) {
-    if (read_endpoint(element(&l, i), &e, -1, NULL) < 0) continue;
+    if (read_endpoint(b, element(&l, i), &e, -1, NULL) < 0) continue;
     int32_t slot = ttb__balancer_lookup(b, e.id);
     if (slot >= 0) stays[slot] = 1;
   }
@@ -176,10 +199,10 @@ int32_t ttb_balancer_update(ttb_balancer *h, const ttb_endpoint *endpoints, uint
     if (!stays[slot] && ttb__word_used(ttb__load_rlx(&ttb__endpoint_at(b, slot)->word)))
       evict(b, slot);
   for (uint32_t i = 0, at = 0; i < n; i++) {
-    if (read_endpoint(element(&l, i), &e, -1, NULL) < 0) continue;
+    if (read_endpoint(b, element(&l, i), &e, -1, NULL) < 0) continue;
     int32_t slot = ttb__balancer_lookup(b, e.id);
     if (slot >= 0)
-      (void)reweigh(b, (uint32_t)slot, e.weight);
+      redescribe(b, &e, (uint32_t)slot);
     else if ((at = free_slot(b, at)) < b->capacity)
       place(b, &e, at);
     else

@@ -17,8 +17,8 @@
 
 static int64_t choose(ttb__balancer *b, uint64_t hash, const ttb__scope *x) {
   uint32_t active = ttb__rows_active(b->rows, b->threads);
-  for (uint32_t slot = ttb__balancer_next_bit(b, 0); slot < b->capacity;
-       slot = ttb__balancer_next_bit(b, slot + 1)) {
+  for (uint32_t slot = ttb__balancer_next(b, 0, x); slot < b->capacity;
+       slot = ttb__balancer_next(b, slot + 1, x)) {
     uint64_t w = ttb__eligible_word(b, slot, x);
     if (w && ttb__in_flight(ttb__endpoint_at(b, slot), active) < ttb__word_weight(w))
       return ttb__candidate(slot, w);

@@ -52,7 +52,7 @@ static int64_t choose(ttb__balancer *b, uint64_t hash, const ttb__scope *x) {
     slot = ttb__jump(key, n);
     uint64_t w = ttb__eligible_word(b, slot, x);
     if (w) return ttb__candidate(slot, w);
-    if (i == TTB__BALANCER_TRIES && !ttb__balancer_any(b, x)) return TTB_NO_ENDPOINT;
+    if (i == ttb__balancer_tries(b, x) && !ttb__balancer_any(b, x)) return TTB_NO_ENDPOINT;
   }
   return ttb__choose_near(b, slot, x);
 }
@@ -60,6 +60,7 @@ static int64_t choose(ttb__balancer *b, uint64_t hash, const ttb__scope *x) {
 const ttb__algorithm ttb__jump_hash = {
     .number = TTB_BALANCER_JUMP,
     .max_endpoints = TTB_MAX_SLOTS,
+    .hashes = 1,
     .entries = ttb__roster_entries, /* none is used: the length says all */
     .scratch = ttb__no_scratch,
     .build = build,

@@ -81,6 +81,7 @@ const ttb__algorithm ttb__ketama = {
     .number = TTB_BALANCER_KETAMA,
     .max_endpoints = MAX_ENDPOINTS,
     .weighs = 1,
+    .hashes = 1,
     .entries = entries,
     .scratch = scratch,
     .build = build,

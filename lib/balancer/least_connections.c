@@ -18,8 +18,8 @@ int64_t ttb__choose_least(ttb__balancer *b, uint64_t hash, const ttb__scope *x) 
   uint32_t active = ttb__rows_active(b->rows, b->threads);
   int64_t best = TTB_NO_ENDPOINT;
   uint64_t best_load = 0, best_weight = 0, equal = 0;
-  for (uint32_t slot = ttb__balancer_next_bit(b, 0); slot < b->capacity;
-       slot = ttb__balancer_next_bit(b, slot + 1)) {
+  for (uint32_t slot = ttb__balancer_next(b, 0, x); slot < b->capacity;
+       slot = ttb__balancer_next(b, slot + 1, x)) {
     uint64_t w = ttb__eligible_word(b, slot, x);
     if (!w) continue;
     uint64_t weight = ttb__word_weight(w);

@@ -127,7 +127,7 @@ int64_t ttb__choose_maglev(ttb__balancer *b, uint64_t hash, const ttb__scope *x)
     uint32_t slot = ttb__balancer_entry(b, at);
     uint64_t w = ttb__eligible_word(b, slot, x);
     if (w) return ttb__candidate(slot, w);
-    if (i == TTB__BALANCER_TRIES && !ttb__balancer_any(b, x)) break;
+    if (i == ttb__balancer_tries(b, x) && !ttb__balancer_any(b, x)) break;
     at = at + 1 == m ? 0 : at + 1;
   }
   return TTB_NO_ENDPOINT;
@@ -138,6 +138,7 @@ const ttb__algorithm ttb__maglev = {
     .max_endpoints = TTB_MAX_SLOTS,
     .weighs = 1,
     .check = ttb__maglev_check,
+    .hashes = 1,
     .entries = ttb__maglev_size,
     .scratch = scratch,
     .build = build,

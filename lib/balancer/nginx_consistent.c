@@ -94,6 +94,7 @@ const ttb__algorithm ttb__nginx_consistent = {
     .max_endpoints = MAX_ENDPOINTS,
     .weighs = 1,
     .check = check,
+    .hashes = 1,
     .entries = entries,
     .scratch = scratch,
     .build = build,

@@ -81,6 +81,7 @@ static int64_t choose(ttb__balancer *b, uint64_t hash, const ttb__scope *x) {
 const ttb__algorithm ttb__nginx_hash = {
     .number = TTB_BALANCER_NGINX_HASH,
     .max_endpoints = MAX_ENDPOINTS,
+    .hashes = 1,
     .weighs = 1,
     .entries = entries,
     .scratch = scratch,

@@ -148,6 +148,7 @@ static uint32_t build(const ttb__roster *r, uint32_t *scratch_words, ttb__copy *
 const ttb__algorithm ttb__patched_maglev = {
     .number = TTB_BALANCER_PATCHED_MAGLEV,
     .max_endpoints = TTB_MAX_SLOTS,
+    .hashes = 1,
     .weighs = 1,
     .check = ttb__maglev_check,
     .entries = ttb__maglev_size,

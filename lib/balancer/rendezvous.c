@@ -54,8 +54,8 @@ uint64_t ttb__rendezvous_mix(uint64_t hash, uint64_t id) {
 static int64_t choose(ttb__balancer *b, uint64_t hash, const ttb__scope *x) {
   int64_t best = TTB_NO_ENDPOINT;
   uint64_t best_score = 0, best_weight = 0, best_id = 0;
-  for (uint32_t slot = ttb__balancer_next_bit(b, 0); slot < b->capacity;
-       slot = ttb__balancer_next_bit(b, slot + 1)) {
+  for (uint32_t slot = ttb__balancer_next(b, 0, x); slot < b->capacity;
+       slot = ttb__balancer_next(b, slot + 1, x)) {
     uint64_t w = ttb__eligible_word(b, slot, x);
     if (!w) continue;
     uint64_t id = ttb__load_rlx(&ttb__balancer_ids(b)[slot]), weight = ttb__word_weight(w);
@@ -73,6 +73,7 @@ static int64_t choose(ttb__balancer *b, uint64_t hash, const ttb__scope *x) {
 const ttb__algorithm ttb__rendezvous = {
     .number = TTB_BALANCER_RENDEZVOUS,
     .max_endpoints = MAX_ENDPOINTS,
+    .hashes = 1,
     .entries = ttb__roster_entries,
     .scratch = ttb__no_scratch,
     .build = ttb__roster_build,

@@ -98,6 +98,7 @@ const ttb__algorithm ttb__ring_hash = {
     .max_endpoints = TTB_MAX_SLOTS,
     .weighs = 1,
     .check = check,
+    .hashes = 1,
     .entries = entries,
     .scratch = scratch,
     .build = build,

@@ -13,7 +13,12 @@
  * I2  An ineligible endpoint's turn is passed over, not given to its neighbour
  *     for good: the next pick goes on behind the one that was found.
  * I3  It refuses only if nobody may be picked: after as many turns as there are
- *     entries the table itself is looked through. */
+ *     entries the table itself is looked through.
+ * I4  Picks of different scopes do not take each other's turns. Of the table A1 A2
+ *     B1 B2 one cursor for all would give scopes A and B by turns A1 B1 A1 B1, and
+ *     A2 never: so a thread remembers for some scopes how far each has come, and
+ *     begins those it has forgotten anywhere. A pick that names endpoints (a
+ *     retry elsewhere) draws its turn: it moves no cursor. */
 #include "balancer.h"
 
 static void lease(ttb__balancer *b) {
@@ -23,26 +28,62 @@ static void lease(ttb__balancer *b) {
   b->at = ttb__mod(first, b->seen_length, b->seen_inverse);
 }
 
+/* The first in scope among the n turns from `at` on; *passed: turns up to it. */
+static int64_t walk(ttb__balancer *b, uint32_t at, const ttb__scope *x, uint32_t *passed) {
+  uint32_t n = b->seen_length;
+  for (uint32_t i = 0; i < n; i++) {
+    uint32_t slot = ttb__balancer_entry(b, at);
+    uint64_t w = ttb__eligible_word(b, slot, x);
+    *passed = i + 1;
+    if (w) return ttb__candidate(slot, w);
+    at = at + 1 == n ? 0 : at + 1;
+  }
+  return TTB_NO_ENDPOINT;
+}
+
+/* The turns of a scope, from anywhere if they are forgotten. */
+static ttb__turns *turns_of(ttb__balancer *b, uint64_t key) {
+  ttb__turns *t = &b->turns[key >> 32 & (TTB__TURNS - 1)];
+  if (t->key != key) *t = (ttb__turns){key, ttb__random_next(&b->random)};
+  return t;
+}
+
+TTB__SELDOM static int64_t choose_in_scope(ttb__balancer *b, const ttb__scope *x) {
+  uint32_t n = b->seen_length, passed = 0;
+  if (n == 0) return TTB_NO_ENDPOINT;
+  uint64_t key = ttb__scope_key(x);
+  if (key) {
+    ttb__turns *t = turns_of(b, key);
+    int64_t found = walk(b, ttb__mod(t->turn, n, b->seen_inverse), x, &passed);
+    t->turn += passed;
+    return found;
+  }
+  uint32_t at = 0;
+  for (uint32_t i = 0; i < ttb__balancer_tries(b, x); i++) {
+    at = ttb__scale32((uint32_t)(ttb__random_next(&b->random) >> 32), n);
+    uint32_t slot = ttb__balancer_entry(b, at);
+    uint64_t w = ttb__eligible_word(b, slot, x);
+    if (w) return ttb__candidate(slot, w);
+  }
+  return walk(b, at, x, &passed);
+}
+
 int64_t ttb__choose_turn(ttb__balancer *b, uint64_t hash, const ttb__scope *x) {
   (void)hash;
-  uint32_t n = b->seen_length;
+  if (x) return choose_in_scope(b, x);
+  uint32_t n = b->seen_length, passed;
   for (uint32_t i = 0; i < n; i++) {
     if (b->left == 0) lease(b);
     uint32_t at = b->at;
     b->at = at + 1 == n ? 0 : at + 1;
     b->left--;
     uint32_t slot = ttb__balancer_entry(b, at);
-    uint64_t w = ttb__eligible_word(b, slot, x);
+    uint64_t w = ttb__eligible_word(b, slot, NULL);
     if (w) return ttb__candidate(slot, w);
-    if (i == TTB__BALANCER_TRIES && !ttb__balancer_any(b, x)) return TTB_NO_ENDPOINT;
+    if (i == TTB__BALANCER_TRIES && !ttb__balancer_any(b, NULL)) return TTB_NO_ENDPOINT;
   }
   /* Turns of other threads lay between ours: what is left was theirs to give. */
-  for (uint32_t i = 0; i < n; i++) {
-    uint32_t slot = ttb__balancer_entry(b, i);
-    uint64_t w = ttb__eligible_word(b, slot, x);
-    if (w) return ttb__candidate(slot, w);
-  }
-  return TTB_NO_ENDPOINT;
+  return walk(b, 0, NULL, &passed);
 }
 
 const ttb__algorithm ttb__round_robin = {

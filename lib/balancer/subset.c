@@ -25,7 +25,7 @@ static bool element(const ttb_endpoint *servers, uint32_t i, ttb_endpoint *ret) 
   const unsigned char *at = (const unsigned char *)servers + (uint64_t)i * stride;
   memcpy(&size, at, sizeof size);
   if (size != stride) return false;
-  int32_t code = ttb__config_read(&ttb__balancer_endpoint_fields, at, ret, -1, NULL);
+  int32_t code = ttb__config_read(&ttb__endpoint_fields, at, ret, -1, NULL);
   return code == TTB_OK && ret->id != 0;
 }
 

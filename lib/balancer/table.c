@@ -106,13 +106,16 @@ int32_t ttb__balancer_lookup(const ttb__balancer *b, uint64_t id) {
   return TTB_ERR_UNKNOWN_ID;
 }
 
-int32_t ttb_balancer_find(const ttb_balancer *h, uint64_t id) {
-  const ttb__balancer *b = ttb__balancer_of(h);
-  if (!b) return TTB_ERR_MISUSE;
+int32_t ttb__balancer_find(const ttb__balancer *b, uint64_t id) {
   int32_t slot = ttb__balancer_lookup(b, id);
   if (slot >= 0) return slot;
   /* Not there, or the index is just being made anew. */
   for (uint32_t s = 0; s < b->capacity; s++)
     if (lives_in(b, id, s)) return (int32_t)s;
   return TTB_ERR_UNKNOWN_ID;
+}
+
+int32_t ttb_balancer_find(const ttb_balancer *h, uint64_t id) {
+  const ttb__balancer *b = ttb__balancer_of(h);
+  return b ? ttb__balancer_find(b, id) : TTB_ERR_MISUSE;
 }

@@ -32,7 +32,7 @@ static inline int64_t better(const ttb__balancer *b, candidate i, candidate j, u
 /* Draws an eligible endpoint other than `avoid`, or gives up. */
 static candidate draw(ttb__balancer *b, const ttb__scope *x, uint32_t avoid) {
   candidate c = {TTB__NO_SLOT, 0};
-  for (uint32_t i = 0; i < TTB__BALANCER_TRIES && c.word == 0; i++) {
+  for (uint32_t i = 0; i < ttb__balancer_tries(b, x) && c.word == 0; i++) {
     uint32_t at = ttb__scale32((uint32_t)(ttb__random_next(&b->random) >> 32), b->seen_length);
     c.slot = ttb__balancer_entry(b, at);
     c.word = c.slot == avoid ? 0 : ttb__eligible_word(b, c.slot, x);

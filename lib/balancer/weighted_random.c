@@ -68,8 +68,8 @@ static uint32_t build(const ttb__roster *r, uint32_t *scratch_words, ttb__copy *
 TTB__SELDOM static int64_t search(ttb__balancer *b, const ttb__scope *x) {
   int64_t found = TTB_NO_ENDPOINT;
   uint64_t sum = 0;
-  for (uint32_t slot = ttb__balancer_next_bit(b, 0); slot < b->capacity;
-       slot = ttb__balancer_next_bit(b, slot + 1)) {
+  for (uint32_t slot = ttb__balancer_next(b, 0, x); slot < b->capacity;
+       slot = ttb__balancer_next(b, slot + 1, x)) {
     uint64_t w = ttb__eligible_word(b, slot, x);
     if (!w) continue;
     sum += ttb__word_weight(w);
@@ -84,7 +84,7 @@ static int64_t choose(ttb__balancer *b, uint64_t hash, const ttb__scope *x) {
   uint32_t n = b->seen_length;
   if (n > b->entries / WORDS) n = b->entries / WORDS;
   if (n == 0) return TTB_NO_ENDPOINT;
-  for (uint32_t i = 0; i < TTB__BALANCER_TRIES; i++) {
+  for (uint32_t i = 0; i < ttb__balancer_tries(b, x); i++) {
     uint64_t random = ttb__random_next(&b->random);
     const ttb__a32 *column = &b->seen->entry[WORDS * (uint64_t)ttb__scale32((uint32_t)random, n)];
     bool above = (uint32_t)(random >> 32) >= ttb__flip_get32(&column[2]);

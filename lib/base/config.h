@@ -32,6 +32,9 @@ typedef struct ttb__struct {
   uint32_t first_size; /* size of the struct in the first release that had it */
 } ttb__struct;
 
+/* The rows of ttb_endpoint, which several modules read (endpoint.c). */
+extern const ttb__struct ttb__endpoint_fields;
+
 /* No config is larger, so that copies can lie on the stack. */
 #define TTB__MAX_CONFIG 4096
 

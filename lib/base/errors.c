@@ -29,7 +29,9 @@
   X(TTB_THROTTLED, "throttled to shed load")                                               \
   X(TTB_NO_PRIMARY, "no primary: nothing takes writes now")                                \
   X(TTB_TOO_STALE, "no replica is fresh enough")                                           \
-  X(TTB_LOST_WRITE, "lost write: the position belongs to a history that was lost")
+  X(TTB_LOST_WRITE, "lost write: the position belongs to a history that was lost")   \
+  X(TTB_NOT_ELIGIBLE, "the endpoint asked for may not be picked")                         \
+  X(TTB_FORGED, "forged or damaged token: this key did not make it")
 
 const char *ttb_strerror(int32_t code) {
   switch (code) {

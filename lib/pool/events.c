@@ -56,7 +56,7 @@ int32_t ttb_pool_events(const ttb_pool *h, uint64_t *cursor, ttb_pool_event *ret
  * into the caller's rows and puts the rest over it. */
 _Static_assert(offsetof(ttb_pool_info, weight) == offsetof(ttb_balancer_info, weight) &&
                    offsetof(ttb_pool_info, generation) == offsetof(ttb_balancer_info, generation) &&
-                   offsetof(ttb_pool_info, weight_64ths) == sizeof(ttb_balancer_info),
+                   offsetof(ttb_pool_info, weight_64ths) == offsetof(ttb_balancer_info, zone),
                "the row of a balancer, and more");
 
 /* Completes the balancer's row in b and writes it over ret. */
@@ -97,8 +97,8 @@ int32_t ttb_pool_explain(const ttb_pool *h, uint64_t hash, const uint32_t *exclu
                                        (ttb_balancer_info *)(void *)ret_rows, n);
   for (uint32_t i = 0; there > 0 && i < (uint32_t)there && i < n; i++) {
     unsigned char *row = (unsigned char *)ret_rows + (uint64_t)stride * i;
-    ttb_balancer_info b;
-    memcpy(&b, row, sizeof b);
+    ttb_balancer_info b = TTB_CONFIG(ttb_balancer_info);
+    memcpy(&b, row, offsetof(ttb_balancer_info, zone));
     int32_t code = complete(p, &b, now_ns, (ttb_pool_info *)(void *)row);
     if (code < 0) return code;
   }

@@ -181,10 +181,9 @@ int32_t ttb_pool_recover(ttb_pool *h, uint64_t token, uint64_t now_ns) {
 /* ---- endpoints ---- */
 
 static int32_t endpoint_of(const ttb_endpoint *given, ttb_endpoint *ret) {
-  ttb_detail d = TTB_CONFIG(ttb_detail);
-  int32_t code = ttb_balancer_endpoint_check(given, &d);
+  int32_t code = ttb_balancer_endpoint_check(given, NULL);
   if (code < 0) return code;
-  *ret = (ttb_endpoint){sizeof *ret, given->weight ? given->weight : 1, given->id};
+  (void)ttb__config_read(&ttb__endpoint_fields, given, ret, -1, NULL);
   return ret->weight > TTB_POOL_MAX_WEIGHT ? TTB_ERR_RANGE : TTB_OK;
 }
 

@@ -112,8 +112,7 @@ typedef TTB__HANDLE_STRUCT ttb__router {
 _Static_assert(sizeof(ttb__router) <= sizeof(ttb_router), "the handle's size is frozen");
 
 extern const ttb__struct ttb__router_config_fields, ttb__router_observation_fields,
-    ttb__router_wants_fields, ttb__router_node_fields, ttb__router_stats_fields,
-    ttb__router_endpoint_fields;
+    ttb__router_wants_fields, ttb__router_node_fields, ttb__router_stats_fields;
 
 /* NULL unless h is a live router handle. */
 static inline ttb__router *ttb__router_of(const ttb_router *h) {

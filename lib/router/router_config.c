@@ -71,13 +71,6 @@ static const ttb__field stats_fields[] = {
 };
 const ttb__struct ttb__router_stats_fields = TTB__STRUCT(ttb_router_stats, stats_fields);
 
-static const ttb__field endpoint_fields[] = {
-    TTB__FIELD(ttb_endpoint, U32, struct_size, "bytes", 0, 0, 0, TTB__ANY),
-    TTB__FIELD(ttb_endpoint, U32, weight, "", 1, 65535, 1, 0),
-    TTB__FIELD(ttb_endpoint, U64, id, "", 0, 0, 0, TTB__ANY),
-};
-const ttb__struct ttb__router_endpoint_fields = TTB__STRUCT(ttb_endpoint, endpoint_fields);
-
 int32_t ttb__router_wants(const ttb__router *r, const ttb_router_wants *wants,
                           ttb_router_wants *ret) {
   *ret = (ttb_router_wants){.struct_size = sizeof *ret, .mode = r->mode};

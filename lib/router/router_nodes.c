@@ -76,7 +76,7 @@ static void vacate(ttb__router_node *n) {
 }
 
 static int32_t read_endpoint(const void *from, int32_t index, ttb_endpoint *ret) {
-  int32_t code = ttb__config_read(&ttb__router_endpoint_fields, from, ret, index, NULL);
+  int32_t code = ttb__config_read(&ttb__endpoint_fields, from, ret, index, NULL);
   if (code < 0) return code;
   return ret->id ? TTB_OK : TTB_ERR_RANGE;
 }

@@ -62,6 +62,9 @@ class BalancerFlag(enum.IntFlag):
     TRACK = 1
     MOVING_TICKETS = 2
     CHECK_TICKETS = 4
+    TAGS = 8
+    CAPS = 16
+    LEVELS = 32
 
 
 class Cause(enum.IntFlag):
@@ -89,6 +92,9 @@ class Reason(enum.IntEnum):
     BY_WEIGHT = 7
     EXCLUDED = 8
     NOT_CHOSEN = 9
+    BY_RESIDENCY = 10
+    BY_TAGS = 11
+    FULL = 12
 
 
 class Probing(enum.IntEnum):

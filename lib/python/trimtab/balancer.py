@@ -49,6 +49,7 @@ class Config(_ffi.Struct):
         ("tickets", u32),
         ("reserved", u32),
         ("seed", u64),
+        ("residency", u64),
     ]
 
 
@@ -63,6 +64,11 @@ class _Info(_ffi.Struct):
         ("status", i32),
         ("reason", i32),
         ("generation", u32),
+        ("zone", u32),
+        ("priority", u32),
+        ("flags", u32),
+        ("max_inflight", u32),
+        ("tags", u64),
     ]
 
 
@@ -85,7 +91,16 @@ class _Stats(_ffi.Struct):
 class Endpoint(_ffi.Struct):
     """ttb_endpoint."""
 
-    _fields_ = [("struct_size", u32), ("weight", u32), ("id", u64)]
+    _fields_ = [
+        ("struct_size", u32),
+        ("weight", u32),
+        ("id", u64),
+        ("zone", u32),
+        ("priority", u32),
+        ("flags", u32),
+        ("max_inflight", u32),
+        ("tags", u64),
+    ]
 
 
 _ffi.check_layout(Config, "balancer", 0)
@@ -93,7 +108,7 @@ _ffi.check_layout(_Info, "balancer", 1)
 _ffi.check_layout(_Stats, "balancer", 2)
 _ffi.check_layout(Endpoint, "balancer", 3)
 
-KIND = Kind("balancer", 48, Config)
+KIND = Kind("balancer", 64, Config)
 
 _endpoint_check = _ffi.declare("ttb_balancer_endpoint_check", i32, ptr, ptr)
 _recover = KIND.declare("recover", i32, u64)

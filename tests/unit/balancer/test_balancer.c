@@ -47,7 +47,7 @@ static void bad_config(void **state) {
   REFUSES(algorithm, 13, TTB_ERR_RANGE);
   REFUSES(capacity, TTB_MAX_SLOTS + 1, TTB_ERR_RANGE);
   REFUSES(threads, 255, TTB_ERR_RANGE);
-  REFUSES(flags, 8, TTB_ERR_RANGE);
+  REFUSES(flags, 1u << 20, TTB_ERR_RANGE);
   REFUSES(table_size, 64, TTB_ERR_RANGE); /* of no use to two choices */
   REFUSES(wrr_order, 3, TTB_ERR_RANGE);
   REFUSES(lease, 4097, TTB_ERR_RANGE);

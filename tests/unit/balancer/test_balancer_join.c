@@ -86,7 +86,8 @@ static void a_dead_writer(void **state) {
   fill(&p, 2, NULL);
   assert_int_equal(ttb__lock_try(&b->table->lock, 77), TTB_OK);
   ttb__store_rlx(&ttb__balancer_ids(b)[2], 3);
-  ttb__store_rlx(&ttb__endpoint_at(b, 2)->word, ttb__word(1, 4)); /* added by it, half */
+  ttb_endpoint e = {.id = 3, .weight = 4};
+  ttb__store_rlx(&ttb__endpoint_at(b, 2)->word, ttb__word(1, &e)); /* added by it, half */
   ttb__balancer_change(b, 0, TTB__WORD_USED, 0);                  /* removed by it, half */
   for (int i = 0; i < 4; i++) assert_int_equal(turn(&p), 1);
   assert_int_equal(ttb_balancer_find(&p.shared, 3), 2);

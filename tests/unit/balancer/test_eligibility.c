@@ -126,8 +126,8 @@ static void wrong_bits(void **state) {
   assert_true(bit_of(&p, 5));
   assert_int_equal(ttb_balancer_recover(&p.mine, 99), 0);
   for (uint32_t s = 0; s < 70; s++) assert_true(bit_of(&p, s));
-  assert_int_equal(ttb__balancer_next_bit(b, 69), 69);
-  assert_int_equal(ttb__balancer_next_bit(b, 70), 70);
+  assert_int_equal(ttb__balancer_next(b, 69, NULL), 69);
+  assert_int_equal(ttb__balancer_next(b, 70, NULL), 70);
   drop(&p);
 }
 

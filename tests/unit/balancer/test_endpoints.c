@@ -151,15 +151,15 @@ static void longer_elements(void **state) {
   struct {
     ttb_endpoint e;
     uint64_t more;
-  } list[2] = {{{24, 2, 5}, 0}, {{24, 3, 6}, 0}};
+  } list[2] = {{{sizeof *list, 2, 5}, 0}, {{sizeof *list, 3, 6}, 0}};
   pair p = make(config_of(0, 3));
   (void)state;
   assert_int_equal(ttb_balancer_update(&p.mine, &list[0].e, 2, NULL), TTB_OK);
   assert_int_equal(info_of(&p.shared, 1).weight, 3);
   assert_int_equal(info_of(&p.shared, 1).id, 6);
-  list[1].e.struct_size = 16;
+  list[1].e.struct_size = sizeof(ttb_endpoint);
   assert_int_equal(ttb_balancer_update(&p.mine, &list[0].e, 2, NULL), TTB_ERR_RANGE);
-  list[1].e.struct_size = 24;
+  list[1].e.struct_size = sizeof *list;
   list[1].more = 1;
   assert_int_equal(ttb_balancer_update(&p.mine, &list[0].e, 2, NULL), TTB_ERR_UNSUPPORTED);
   drop(&p);
