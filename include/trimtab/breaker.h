@@ -30,7 +30,7 @@
  *
  * ## When it opens
  *
- * Three rules, any of which is enough (or all that are on must agree:
+ * Some rules, any of which is enough (or all that are on must agree:
  * #TTB_BREAKER_ALL); each may be switched off (#TTB_OFF):
  *
  *  - **consecutive**: so many failures in a row (the rule of Nygard's "Release
@@ -114,7 +114,7 @@ extern "C" {
 /** A handle; see base.h. May be used by several threads at once unless it has
  *  been made by ttb_breaker_join. */
 typedef struct ttb_breaker {
-  uint64_t opaque[32]; /**< private */
+  uint64_t opaque[44]; /**< private */
 } ttb_breaker;
 
 /** @name States of a breaker
@@ -180,6 +180,15 @@ typedef struct ttb_breaker_config {
   int32_t ramp_ms;              /**< after a round has closed it, the share of calls that pass grows
                                      to all over this time, 1..3600000, TTB_OFF; default off */
   int32_t ramp_start_ppm;       /**< where that share begins, 1..1000000; default 100000 */
+  int32_t cusum_healthy_ppm;    /**< CUSUM: failure rate of a healthy callee, 1..900000; default
+                                     50000 (5 %) */
+  int32_t cusum_bad_ppm;        /**< CUSUM: failure rate to be found quickly, above that one and
+                                     up to 990000, TTB_OFF; default off */
+  uint64_t cusum_calls;         /**< CUSUM: mean calls between two false trips, 1..10^15; default
+                                     10,000,000 */
+  int32_t key_idle_ms;          /**< a table of keys: a key not asked for during this time may lose
+                                     its breaker to another, 1..86400000, TTB_OFF; default off */
+  int32_t reserved;             /**< 0 */
 } ttb_breaker_config;
 
 /** One breaker's state and why it is so. While it is open, the numbers are those
@@ -203,7 +212,19 @@ typedef struct ttb_breaker_info {
   uint32_t probe_calls;    /**< outcomes of this round (with half_open_calls) */
   uint32_t probe_failures; /**< failures among them */
   uint32_t probe_slow;     /**< slow ones among them (with slow_rate_ppm) */
+  uint32_t cusum;          /**< the CUSUM (with cusum_bad_ppm) */
+  uint32_t cusum_limit;    /**< where it opens, 0 without the rule */
+  uint64_t key;            /**< whose it is (with key_idle_ms), 0 nobody's */
 } ttb_breaker_info;
+
+/** What the CUSUM rule makes of two rates and a distance. */
+typedef struct ttb_breaker_cusum_plan {
+  uint32_t struct_size; /**< sizeof(ttb_breaker_cusum_plan) */
+  uint32_t up;          /**< a failure adds this */
+  uint32_t down;        /**< a success takes this off, never below 0 */
+  uint32_t limit;       /**< the breaker opens here */
+  uint64_t calls;       /**< mean calls between two false trips, at least what was wanted */
+} ttb_breaker_cusum_plan;
 
 /** What concerns the whole table. */
 typedef struct ttb_breaker_stats {
@@ -249,6 +270,22 @@ TTB_API int32_t ttb_breaker_preset(int32_t preset, ttb_breaker_config *ret_confi
  * @threads any @progress wait-free @alloc none @since 0.1
  */
 TTB_API int32_t ttb_breaker_check(const ttb_breaker_config *config, ttb_detail *ret_detail);
+
+/**
+ * @brief The steps and the limit of the CUSUM rule for two failure rates.
+ *
+ * What init does with cusum_healthy_ppm, cusum_bad_ppm and cusum_calls, to look
+ * at beforehand. Exact, not simulated (lib/breaker/cusum.c has the formula).
+ * @param healthy_ppm failure rate of a healthy callee, ppm, 1..900000
+ * @param bad_ppm     failure rate to be found, ppm, above that one, at most 990000
+ * @param calls       wanted mean number of calls between two false trips, 1..10^15
+ * @param ret_plan    filled in; its struct_size must be set
+ * @return TTB_OK; TTB_ERR_MISUSE (NULL); TTB_ERR_RANGE (also: the two rates are
+ *         too close to each other)
+ * @threads any @progress wait-free @alloc none @since 0.1
+ */
+TTB_API int32_t ttb_breaker_cusum(int32_t healthy_ppm, int32_t bad_ppm, uint64_t calls,
+                                  ttb_breaker_cusum_plan *ret_plan);
 
 /**
  * @brief Bytes a region needs.
@@ -352,10 +389,67 @@ TTB_API int32_t ttb_breaker_recover(ttb_breaker *joined, uint64_t token);
 TTB_API int64_t ttb_breaker_acquire(ttb_breaker *breaker, uint32_t slot, uint64_t now_ns);
 
 /**
+ * @brief The slot of a key; claims one if the key has none.
+ *
+ * For tables with key_idle_ms. A slot whose key has not been asked for during
+ * that time, and whose breaker is closed or has nothing more to wait for, may go
+ * to another key; it begins anew, and what is still out of the old one is stale.
+ * A key can have one of 32 slots, so give the table a quarter more slots than
+ * there will be keys in use.
+ * @param breaker the handle
+ * @param key     1..2^64-1-2^16: an id, or a hash such as ttb_hash gives
+ * @param now_ns  the time, ns
+ * @return the slot, 0 or more; TTB_LIMIT (all slots this key could have are in
+ *         use); TTB_AGAIN (others were quicker several times over);
+ *         TTB_ERR_MISUSE (also: not a table of keys); TTB_ERR_RANGE (key)
+ * @threads any @progress lock-free @alloc none @since 0.1
+ */
+TTB_API int32_t ttb_breaker_claim(ttb_breaker *breaker, uint64_t key, uint64_t now_ns);
+
+/**
+ * @brief The slot of a key, if it has one; changes nothing.
+ * @param breaker the handle
+ * @param key     as of ttb_breaker_claim
+ * @return the slot; TTB_ERR_UNKNOWN_ID; TTB_ERR_MISUSE (also: not a table of
+ *         keys); TTB_ERR_RANGE (key)
+ * @threads any @progress wait-free @alloc none @since 0.1
+ */
+TTB_API int32_t ttb_breaker_find(const ttb_breaker *breaker, uint64_t key);
+
+/**
+ * @brief ttb_breaker_claim and ttb_breaker_acquire in one: asks whether a call
+ *        may be made for a key.
+ *
+ * Better than the two calls by themselves: the ticket is of the key's own
+ * breaker even if the slot changes hands in between.
+ * @param breaker the handle
+ * @param key     as of ttb_breaker_claim
+ * @param now_ns  the time, ns
+ * @return a ticket or what ttb_breaker_acquire returns; TTB_LIMIT, TTB_AGAIN,
+ *         TTB_ERR_MISUSE, TTB_ERR_RANGE as of ttb_breaker_claim
+ * @threads any @progress lock-free @alloc none @since 0.1
+ */
+TTB_API int64_t ttb_breaker_acquire_key(ttb_breaker *breaker, uint64_t key, uint64_t now_ns);
+
+/**
+ * @brief ttb_breaker_acquire_key for n keys, in order, at one time.
+ * @param breaker     the handle
+ * @param keys        n keys; may be NULL if n is 0
+ * @param n           how many, 0..2^31-1
+ * @param now_ns      the time, ns
+ * @param ret_tickets n tickets or codes
+ * @return how many were granted; TTB_ERR_MISUSE (handle, NULL, n)
+ * @threads any @progress lock-free @alloc none @since 0.1
+ */
+TTB_API int32_t ttb_breaker_acquire_key_n(ttb_breaker *breaker, const uint64_t *keys, uint32_t n,
+                                          uint64_t now_ns, int64_t *ret_tickets);
+
+/**
  * @brief Says how the call of a ticket ended. Any thread or process may.
  * @param breaker the handle
  * @param ticket  what acquire returned
- * @param outcome TTB_SUCCESS, TTB_FAILURE, TTB_SLOW, TTB_IGNORED, TTB_CANCELLED
+ * @param outcome TTB_SUCCESS, TTB_FAILURE, TTB_SLOW, TTB_IGNORED, TTB_CANCELLED,
+ *                TTB_SLOW_FAILURE
  * @param now_ns  the time, ns
  * @return TTB_OK; TTB_BREAKER_OPENED, _REOPENED, _RECLOSED (to exactly one
  *         caller each); TTB_STALE (counted, nothing changed); TTB_ERR_MISUSE
@@ -453,7 +547,7 @@ TTB_API int32_t ttb_breaker_is_probe(int64_t ticket);
 
 /**
  * @brief The structs of this header as the library sees them, for bindings.
- * @param which     0 config, 1 info, 2 stats
+ * @param which     0 config, 1 info, 2 stats, 3 cusum plan
  * @param index     field, from 0
  * @param ret_field filled in; its struct_size must be set
  * @return TTB_OK; TTB_ERR_RANGE (past the end); TTB_ERR_MISUSE

@@ -392,7 +392,7 @@ TTB_API int64_t ttb_pool_acquire_ordinary(ttb_pool *joined, uint64_t hash,
  * @brief Says that the call of a ticket ended, and how.
  * @param joined     the handle of the thread that acquired it (see Tickets)
  * @param ticket     what acquire returned
- * @param outcome    TTB_SUCCESS .. TTB_CANCELLED
+ * @param outcome    TTB_SUCCESS .. TTB_SLOW_FAILURE
  * @param latency_ns how long it took, ns
  * @param now_ns     the time, ns
  * @return TTB_OK; TTB_STALE (twice, or from elsewhere: nothing changed);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* A table of breakers: its place in memory, its life, its batch calls.
  *
- *     region header | config | table counters | rows | slot 0 | slot 1 | ...
+ *     region header | config | table counters | rows | keys | slot 0 | slot 1 | ...
  *
  * I1  layout() alone knows where things are; size, init and attach ask it, and
  *     nothing it returns is ever read back from the region. */
@@ -18,7 +18,7 @@ static const ttb__format format = {TTB__KIND_BREAKER, &ttb__breaker_config_field
                                    sizeof facts / sizeof *facts};
 
 typedef struct layout {
-  uint64_t table, rows, slots, total;
+  uint64_t table, rows, keys, slots, total;
   uint32_t stride, buckets;
 } layout;
 
@@ -32,7 +32,8 @@ static layout layout_of(const ttb_breaker_config *c) {
   else l.stride += 8 * TTB__BUCKETS * (slow ? 2u : failures ? 1u : 0u);
   l.table = ttb__region_body(sizeof *c);
   l.rows = l.table + sizeof(ttb__breaker_table);
-  l.slots = l.rows + ttb__round64(TTB__ROWS_BYTES(c->threads));
+  l.keys = l.rows + ttb__round64(TTB__ROWS_BYTES(c->threads));
+  l.slots = l.keys + (c->key_idle_ms > 0 ? ttb__keys_bytes(c->capacity) : 0);
   l.total = l.slots + (uint64_t)l.stride * c->capacity;
   return l;
 }
@@ -40,11 +41,19 @@ static layout layout_of(const ttb_breaker_config *c) {
 static uint32_t rules_of(const ttb_breaker_config *c) {
   return (c->consecutive > 0 ? TTB__RULE_ROW : 0) |
          (c->failure_rate_ppm > 0 ? TTB__RULE_FAILURES : 0) |
-         (c->slow_rate_ppm > 0 ? TTB__RULE_SLOW : 0);
+         (c->slow_rate_ppm > 0 ? TTB__RULE_SLOW : 0) | (c->cusum_bad_ppm > 0 ? TTB__RULE_SUM : 0);
 }
 
 static uint8_t heard(const ttb_breaker_config *c, int32_t outcome) {
   return (uint8_t)ttb__breaker_heard(rules_of(c), c->flags, outcome);
+}
+
+/* The outcomes after which more is done than counting a success. */
+static uint32_t judged(const ttb_breaker_config *c, bool last) {
+  uint32_t bits = 1u << TTB_FAILURE | 1u << TTB_SLOW_FAILURE;
+  if (heard(c, TTB_SUCCESS) || last) bits |= 1u << TTB_SUCCESS;
+  if (heard(c, TTB_SLOW) || last) bits |= 1u << TTB_SLOW;
+  return bits;
 }
 
 /* What may be off, as a number: 0 then. */
@@ -54,8 +63,13 @@ static int32_t read_config(const ttb_breaker_config *config, ttb_breaker_config 
                            ttb_detail *d) {
   int32_t code = ttb__config_read(&ttb__breaker_config_fields, config, ret, -1, d);
   if (code < 0) return code;
-  if (ret->consecutive < 0 && ret->failure_rate_ppm < 0 && ret->slow_rate_ppm < 0)
+  if (rules_of(ret) == 0)
     return ttb__fail(d, TTB_ERR_RANGE, "failure_rate_ppm", -1, TTB_OFF, 1, 1000000);
+  ttb__cusum sum;
+  if (ret->cusum_bad_ppm > 0 &&
+      ttb__cusum_plan(ret->cusum_healthy_ppm, ret->cusum_bad_ppm, ret->cusum_calls, &sum) < 0)
+    return ttb__fail(d, TTB_ERR_RANGE, "cusum_bad_ppm", -1, ret->cusum_bad_ppm,
+                     (int64_t)ret->cusum_healthy_ppm + 1, 990000);
   if (ret->open_growth_ppm > 1000000 && ret->open_max_ms < ret->open_ms)
     return ttb__fail(d, TTB_ERR_RANGE, "open_max_ms", -1, ret->open_max_ms, ret->open_ms, 3600000);
   return TTB_OK;
@@ -65,7 +79,10 @@ static int32_t read_config(const ttb_breaker_config *config, ttb_breaker_config 
 static void open_handle(ttb_breaker *ret, void *mem, const ttb_breaker_config *c) {
   layout l = layout_of(c);
   uint32_t rules = rules_of(c);
-  bool window = (rules & ~TTB__RULE_ROW) != 0, last = window && c->window_calls > 0;
+  ttb__cusum sum = {0, 0, 0, 0};
+  if (rules & TTB__RULE_SUM)
+    (void)ttb__cusum_plan(c->cusum_healthy_ppm, c->cusum_bad_ppm, c->cusum_calls, &sum);
+  bool window = (rules & TTB__RULES_OF_WINDOW) != 0, last = window && c->window_calls > 0;
   uint32_t last_calls = last ? (uint32_t)c->window_calls : 0;
   bool grows = c->open_growth_ppm > 1000000;
   unsigned char *base = mem;
@@ -82,12 +99,16 @@ static void open_handle(ttb_breaker *ret, void *mem, const ttb_breaker_config *c
       .lease_ms = c->lease_ms,
       .probes = c->half_open_probes,
       .successes = c->half_open_successes,
-      .judged_from = heard(c, TTB_SUCCESS) || last ? TTB_SUCCESS : TTB_FAILURE,
-      .judged_to = heard(c, TTB_SLOW) || last ? TTB_SLOW : TTB_FAILURE,
-      .heard = {heard(c, TTB_SUCCESS), heard(c, TTB_FAILURE), heard(c, TTB_SLOW)},
+      .judged = judged(c, last),
+      .heard = {heard(c, TTB_SUCCESS), heard(c, TTB_FAILURE), heard(c, TTB_SLOW), 0, 0,
+                heard(c, TTB_SLOW_FAILURE)},
       .rules = rules,
       .flags = c->flags,
       .rate_above = (c->flags & TTB_BREAKER_RATE_ABOVE) != 0,
+      .strike_row = c->consecutive > 0,
+      .sum_up = sum.up,
+      .sum_down = sum.down,
+      .sum_limit = sum.limit,
       .slow_rate_ppm = c->slow_rate_ppm,
       .last_calls = last_calls,
       .half_calls = or_0(c->half_open_calls),
@@ -106,6 +127,8 @@ static void open_handle(ttb_breaker *ret, void *mem, const ttb_breaker_config *c
       .table = (ttb__breaker_table *)(void *)(base + l.table),
       .rows = (ttb__rows *)(void *)(base + l.rows),
   };
+  if (c->key_idle_ms > 0)
+    b.keys = ttb__keys_at(base + l.keys, c->capacity, (uint32_t)c->key_idle_ms);
   memset(ret, 0, sizeof *ret);
   memcpy(ret, &b, sizeof b);
 }

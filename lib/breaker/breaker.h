@@ -2,7 +2,7 @@
 /* Inside a breaker: the words of a slot and the private handle.
  *
  *     state = generation 20 | kind 3 | ramp 1 | step 4 | deadline 36 (virtual ms)
- *     row_of_failures = generation 20 | count 44
+ *     streak = generation 20 | sum 20 | failures in a row 24
  *     round           = generation 20 | successes 44, or, judged by rates,
  *                       generation 20 | 0 2 | slow 14 | failures 14 | calls 14,
  *                       or, in a ramp, generation 20 | 1 | calls 43
@@ -31,6 +31,7 @@
 
 #include "../base/atomic.h"
 #include "../base/handle.h"
+#include "../base/keys.h"
 #include "../base/region.h"
 #include "../base/rows.h"
 #include "../base/ticket.h"
@@ -41,9 +42,21 @@
 /* Probes that share the first line of a slot. */
 #define TTB__BREAKER_INLINE_PROBES 4u
 
+/* Outcomes by what they say. */
+#define TTB__OUTCOMES 6
+static inline bool ttb__failed(int32_t outcome) {
+  return outcome == TTB_FAILURE || outcome == TTB_SLOW_FAILURE;
+}
+static inline bool ttb__was_slow(int32_t outcome) {
+  return outcome == TTB_SLOW || outcome == TTB_SLOW_FAILURE;
+}
+static inline bool ttb__says_nothing(int32_t outcome) {
+  return outcome == TTB_IGNORED || outcome == TTB_CANCELLED;
+}
+
 typedef struct ttb__breaker_slot {
   ttb__a64 state;
-  ttb__a64 row_of_failures;
+  ttb__a64 streak;
   ttb__a64 round;
   ttb__a64 opened; /* how often; for people */
   ttb__a64 probe[]; /* config.half_open_probes, then (next line) 16 buckets, then
@@ -66,9 +79,11 @@ typedef TTB__HANDLE_STRUCT ttb__breaker {
   uint32_t buckets_at;     /* offset of the buckets in a slot */
   int32_t consecutive, failure_rate_ppm;
   uint32_t min_calls, lease_ms, probes, successes;
-  int32_t judged_from, judged_to; /* outcomes that are judged, not only counted */
-  uint8_t heard[4];               /* the rules that are, by outcome */
+  uint32_t judged; /* a bit an outcome: judged, not only counted */
+  uint8_t heard[TTB__OUTCOMES]; /* the rules that are, by outcome */
   uint32_t rules, flags, rate_above; /* above: 1 if a rate is too high only above its threshold */
+  uint32_t strike_row;                  /* what a failure adds to the row: 0 if none is kept */
+  uint32_t sum_up, sum_down, sum_limit; /* the CUSUM rule's steps and limit, or 0 */
   int32_t slow_rate_ppm;
   uint32_t last_calls; /* 0: no count window */
   uint32_t half_calls; /* 0: closes after `successes`, opens at a failure */
@@ -84,6 +99,7 @@ typedef TTB__HANDLE_STRUCT ttb__breaker {
   ttb__region *region;
   ttb__breaker_table *table;
   ttb__rows *rows;
+  ttb__keys keys; /* key NULL: not a table of keys */
   ttb__row mine; /* the row of a joined handle */
   uint64_t owned; /* bytes to give back, 0 if the memory is the caller's */
   ttb_allocator allocator;
@@ -91,7 +107,7 @@ typedef TTB__HANDLE_STRUCT ttb__breaker {
 _Static_assert(sizeof(ttb__breaker) <= sizeof(ttb_breaker), "the handle's size is frozen");
 
 extern const ttb__struct ttb__breaker_config_fields, ttb__breaker_info_fields,
-    ttb__breaker_stats_fields;
+    ttb__breaker_stats_fields, ttb__breaker_cusum_fields;
 
 /* NULL unless h is a live breaker handle. */
 static inline ttb__breaker *ttb__breaker_of(const ttb_breaker *h) {
@@ -175,6 +191,19 @@ static inline uint32_t ttb__permit(uint32_t index, uint32_t nonce) {
 }
 static inline uint32_t ttb__permit_index(uint32_t permit) { return (permit & 0x3f) - 1; }
 static inline uint32_t ttb__permit_nonce(uint32_t permit) { return permit >> 6; }
+
+/* ---- the CUSUM rule (cusum.c) ---- */
+
+#define TTB__MOST_CUSUM_CALLS UINT64_C(1000000000000000)
+
+typedef struct ttb__cusum {
+  uint32_t up, down, limit; /* a failure adds up, a success takes down off, limit opens */
+  uint64_t calls;           /* between false trips, at the healthy rate, on average */
+} ttb__cusum;
+
+/* The smallest limit with at least `calls` between false trips. TTB_ERR_RANGE if
+ * the rates are too close to each other for any. */
+int32_t ttb__cusum_plan(int32_t healthy_ppm, int32_t bad_ppm, uint64_t calls, ttb__cusum *ret);
 
 /* ---- the open time (open_time.c) ---- */
 

@@ -34,6 +34,11 @@ static const ttb__field config_fields[] = {
     C(I32, window_calls, "calls", 1, TTB__LAST_CALLS_MAX, TTB_OFF, TTB__MAY_BE_OFF),
     C(I32, ramp_ms, "ms", 1, 3600000, TTB_OFF, TTB__MAY_BE_OFF),
     C(I32, ramp_start_ppm, "ppm", 1, 1000000, 100000, 0),
+    C(I32, cusum_healthy_ppm, "ppm", 1, 900000, 50000, 0),
+    C(I32, cusum_bad_ppm, "ppm", 1, 990000, TTB_OFF, TTB__MAY_BE_OFF),
+    C(U64, cusum_calls, "calls", 1, TTB__MOST_CUSUM_CALLS, 10000000, 0),
+    C(I32, key_idle_ms, "ms", 1, 86400000, TTB_OFF, TTB__MAY_BE_OFF),
+    C(I32, reserved, "", 0, 0, 0, 0),
 };
 const ttb__struct ttb__breaker_config_fields = TTB__STRUCT(ttb_breaker_config, config_fields);
 
@@ -48,7 +53,8 @@ static const ttb__field info_fields[] = {
     I(I64, retry_after_ms, "ms"),     I(U32, slow, "calls"),
     I(I32, slow_rate_ppm, "ppm"),     I(U32, open_step, ""),
     I(U32, probe_calls, "calls"),     I(U32, probe_failures, "calls"),
-    I(U32, probe_slow, "calls"),
+    I(U32, probe_slow, "calls"),      I(U32, cusum, ""),
+    I(U32, cusum_limit, ""),          I(U64, key, ""),
 };
 const ttb__struct ttb__breaker_info_fields = TTB__STRUCT(ttb_breaker_info, info_fields);
 
@@ -60,8 +66,17 @@ static const ttb__field stats_fields[] = {
 };
 const ttb__struct ttb__breaker_stats_fields = TTB__STRUCT(ttb_breaker_stats, stats_fields);
 
+#define P(type, field, unit) TTB__OUT(ttb_breaker_cusum_plan, type, field, unit)
+
+static const ttb__field cusum_fields[] = {
+    P(U32, struct_size, "bytes"), P(U32, up, ""), P(U32, down, ""), P(U32, limit, ""),
+    P(U64, calls, "calls"),
+};
+const ttb__struct ttb__breaker_cusum_fields = TTB__STRUCT(ttb_breaker_cusum_plan, cusum_fields);
+
 int32_t ttb_breaker_field(uint32_t which, uint32_t index, ttb_field *ret_field) {
   static const ttb__struct *const all[] = {
-      &ttb__breaker_config_fields, &ttb__breaker_info_fields, &ttb__breaker_stats_fields};
-  return ttb__field_get(all, 3, which, index, ret_field);
+      &ttb__breaker_config_fields, &ttb__breaker_info_fields, &ttb__breaker_stats_fields,
+      &ttb__breaker_cusum_fields};
+  return ttb__field_get(all, 4, which, index, ret_field);
 }

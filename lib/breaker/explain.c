@@ -58,7 +58,11 @@ int32_t ttb_breaker_explain(const ttb_breaker *h, uint32_t slot, uint64_t now_ns
   /* While open the numbers are those that opened it: of the generation before. */
   bool before = v.kind == TTB_BREAKER_OPEN && v.left > 0;
   uint32_t gen = before ? (v.gen - 1) & TTB__GEN_MASK : v.gen;
-  i.consecutive = (uint32_t)ttb__count_of(ttb__load_rlx(&s->row_of_failures), gen);
+  ttb__streak k = ttb__streak_of(ttb__load_rlx(&s->streak), gen);
+  i.consecutive = k.row;
+  i.cusum = k.sum;
+  i.cusum_limit = b->sum_limit;
+  if (b->keys.key) i.key = ttb__keys_owner(&b->keys, slot);
   if (v.kind == TTB_BREAKER_HALF_OPEN) i.probes_out = ttb__breaker_probes_out(b, s, gen);
   if (v.kind == TTB_BREAKER_HALF_OPEN || before) {
     uint64_t round = ttb__load_rlx(&s->round);
@@ -73,7 +77,7 @@ int32_t ttb_breaker_explain(const ttb_breaker *h, uint32_t slot, uint64_t now_ns
       i.probe_successes = (uint32_t)ttb__count_of(round, gen);
     }
   }
-  if (b->rules & ~TTB__RULE_ROW) {
+  if (b->rules & TTB__RULES_OF_WINDOW) {
     uint32_t turn = ttb__window_turn(b->window_inverse, now, gen);
     ttb__counts c = ttb__breaker_counts(b, s, gen, turn);
     bool enough = c.calls >= b->min_calls;

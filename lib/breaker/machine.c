@@ -117,13 +117,6 @@ int64_t ttb_breaker_acquire(ttb_breaker *h, uint32_t slot, uint64_t now_ns) {
 
 /* ---- report ---- */
 
-/* A healthy breaker has no row: this is one load then. */
-static void end_row(ttb__breaker_slot *s, uint32_t gen) {
-  uint64_t w = ttb__load_rlx(&s->row_of_failures);
-  while (ttb__count_of(w, gen) != 0)
-    if (ttb__cas_rlx(&s->row_of_failures, &w, ttb__count(gen, 0))) return;
-}
-
 /* The turn of now in this generation. */
 static uint32_t turn_of(ttb__breaker *b, uint32_t gen, uint64_t now_ns) {
   return ttb__window_turn(b->window_inverse, clock_of(b, now_ns), gen);
@@ -140,7 +133,7 @@ static inline void count_call(ttb__breaker *b, ttb__breaker_slot *s, uint32_t tu
 
 static int32_t report_success(ttb__breaker *b, ttb__breaker_slot *s, uint32_t gen,
                               uint64_t now_ns) {
-  if (b->consecutive > 0) end_row(s, gen);
+  if (b->rules & TTB__RULES_OF_STREAK) ttb__streak_calm(b, s, gen);
   if (b->window_inverse) count_call(b, s, turn_of(b, gen, now_ns), 0);
   return TTB_OK;
 }
@@ -148,24 +141,25 @@ static int32_t report_success(ttb__breaker *b, ttb__breaker_slot *s, uint32_t ge
 /* An outcome at which a rule may say open: it counts, then the rules are asked. */
 static TTB__SELDOM int32_t report_judged(ttb__breaker *b, ttb__breaker_slot *s, uint64_t w,
                                          int32_t outcome, uint64_t now_ns) {
-  uint32_t gen = ttb__word_gen(w), turn = 0, failed = outcome == TTB_FAILURE;
-  uint64_t row = 0;
-  if (b->consecutive > 0) {
-    if (failed) row = count_one(s, &s->row_of_failures, gen, 0);
-    else end_row(s, gen);
+  uint32_t gen = ttb__word_gen(w), turn = 0, failed = ttb__failed(outcome);
+  bool slow = ttb__was_slow(outcome);
+  ttb__streak k = {0, 0};
+  if (b->rules & TTB__RULES_OF_STREAK) {
+    if (failed) k = ttb__streak_strike(b, s, gen);
+    else ttb__streak_calm(b, s, gen);
   }
   if (b->window_inverse) {
     turn = turn_of(b, gen, now_ns);
     count_call(b, s, turn, failed);
-    if (outcome == TTB_SLOW && b->rules & TTB__RULE_SLOW)
+    if (slow && b->rules & TTB__RULE_SLOW)
       ttb__window_add_slow(ttb__breaker_buckets(b, s), turn);
   } else if (b->last_calls > 0) {
     ttb__a64 *last = ttb__breaker_buckets(b, s);
     ttb__last_add(&last[0], &s->state, gen, b->last_calls, failed);
     if (b->rules & TTB__RULE_SLOW)
-      ttb__last_add(&last[1], &s->state, gen, b->last_calls, outcome == TTB_SLOW);
+      ttb__last_add(&last[1], &s->state, gen, b->last_calls, slow);
   }
-  uint32_t said = ttb__breaker_said(b, s, b->heard[outcome], row, gen, turn);
+  uint32_t said = ttb__breaker_said(b, s, b->heard[outcome], k, gen, turn);
   if (!ttb__breaker_opens(b, said)) return TTB_OK;
   if (b->flags & TTB_BREAKER_METRICS_ONLY) {
     if (move(s, &w, TTB_BREAKER_CLOSED, 0, 0)) ttb__add_rlx(&s->opened, 1);
@@ -189,8 +183,8 @@ static ttb__round count_round(ttb__breaker_slot *s, uint32_t gen, ttb__round one
 
 /* > 0 the round closes the breaker, < 0 it opens it again, 0 it goes on. */
 static int judge(ttb__breaker *b, ttb__breaker_slot *s, uint32_t gen, int32_t outcome) {
-  ttb__round one = {1, outcome == TTB_FAILURE,
-                    outcome == TTB_SLOW && (b->rules & TTB__RULE_SLOW) != 0};
+  ttb__round one = {1, ttb__failed(outcome),
+                    ttb__was_slow(outcome) && (b->rules & TTB__RULE_SLOW) != 0};
   if (b->half_calls > 0) {
     one = count_round(s, gen, one);
     return one.calls > 0 ? ttb__breaker_verdict(b, one) : 0;
@@ -222,7 +216,7 @@ static TTB__SELDOM int32_t report_slow(ttb__breaker *b, ttb__breaker_slot *s, ui
   /* No other ticket is given out in these states. */
   if (kind != TTB_BREAKER_HALF_OPEN || !is_probe) return stale(b);
   if (!ttb__breaker_give_probe(b, s, ticket)) return stale(b);
-  if (outcome >= TTB_IGNORED) return TTB_OK;
+  if (ttb__says_nothing(outcome)) return TTB_OK;
   return report_probe(b, s, w, outcome, now_ns);
 }
 
@@ -230,7 +224,7 @@ int32_t ttb_breaker_report(ttb_breaker *h, int64_t ticket, int32_t outcome, uint
   ttb__breaker *b = ttb__breaker_of(h);
   if (!b || ticket < 0) return TTB_ERR_MISUSE;
   ttb__ticket t = ttb__ticket_unpack(ticket);
-  if (t.slot >= b->capacity || outcome < TTB_SUCCESS || outcome > TTB_CANCELLED)
+  if (t.slot >= b->capacity || (uint32_t)outcome >= TTB__OUTCOMES)
     return TTB_ERR_RANGE;
 
   ttb__breaker_slot *s = ttb__breaker_slot_at(b, t.slot);
@@ -238,9 +232,8 @@ int32_t ttb_breaker_report(ttb_breaker *h, int64_t ticket, int32_t outcome, uint
   if (ttb__word_gen(w) != t.gen) return stale(b);
   if (t.permit != 0 || ttb__state_kind(w) != TTB_BREAKER_CLOSED)
     return report_slow(b, s, w, ticket, outcome, now_ns);
-  if (outcome >= TTB_IGNORED) return TTB_OK;
-  if (outcome >= b->judged_from && outcome <= b->judged_to)
-    return report_judged(b, s, w, outcome, now_ns);
+  if (b->judged >> outcome & 1) return report_judged(b, s, w, outcome, now_ns);
+  if (ttb__says_nothing(outcome)) return TTB_OK;
   return report_success(b, s, t.gen, now_ns);
 }
 

@@ -4,9 +4,10 @@
  *     row       consecutive failures reached
  *     failures  failure rate of the window reached, min_calls in it
  *     slow      share of slow calls of the window reached, min_calls in it
+ *     sum       the CUSUM reached its limit
  *
- * A rule is heard at outcomes it is about: a failure for the first two, a slow
- * call for the third (as Polly: a success never opens). With ALL every rule is
+ * A rule is heard at outcomes it is about: a failure, but a slow call for the
+ * slow rule (as Polly: a success never opens). With ALL every rule is
  * heard at each of them, since all must say so at once; with TRIP_ON_SUCCESS at
  * every outcome, as resilience4j does.
  *
@@ -17,11 +18,16 @@
 
 #include "breaker.h"
 #include "last_calls.h"
+#include "streak.h"
 #include "window.h"
 
 #define TTB__RULE_ROW 1u
 #define TTB__RULE_FAILURES 2u
 #define TTB__RULE_SLOW 4u
+#define TTB__RULE_SUM 8u
+/* Those that ask the streak, and the window. */
+#define TTB__RULES_OF_STREAK (TTB__RULE_ROW | TTB__RULE_SUM)
+#define TTB__RULES_OF_WINDOW (TTB__RULE_FAILURES | TTB__RULE_SLOW)
 
 /* Whether `bad` of `calls` are too many. */
 static inline bool ttb__breaker_too_many(const ttb__breaker *b, uint64_t bad, uint64_t calls,
@@ -34,7 +40,8 @@ static inline uint32_t ttb__breaker_heard(uint32_t rules, uint32_t flags, int32_
   if (flags & TTB_BREAKER_TRIP_ON_SUCCESS) return rules;
   if (outcome == TTB_SUCCESS) return 0;
   if (flags & TTB_BREAKER_ALL) return rules;
-  return rules & (outcome == TTB_FAILURE ? TTB__RULE_ROW | TTB__RULE_FAILURES : TTB__RULE_SLOW);
+  return rules & ((ttb__failed(outcome) ? ~TTB__RULE_SLOW : 0) |
+                  (ttb__was_slow(outcome) ? TTB__RULE_SLOW : 0));
 }
 
 /* What is in the window, of either kind. */
@@ -54,13 +61,14 @@ static inline uint32_t ttb__breaker_slow(const ttb__breaker *b, ttb__breaker_slo
   return slow < calls ? slow : calls;
 }
 
-/* Which of the heard rules say open, given the row of failures and the time. */
+/* Which of the heard rules say open, given the streak and the time. */
 static inline uint32_t ttb__breaker_said(const ttb__breaker *b, ttb__breaker_slot *s,
-                                         uint32_t heard, uint64_t row, uint32_t gen,
+                                         uint32_t heard, ttb__streak k, uint32_t gen,
                                          uint32_t turn) {
   uint32_t said = 0;
-  if (heard & TTB__RULE_ROW && row >= (uint64_t)b->consecutive) said |= TTB__RULE_ROW;
-  if (!(heard & ~TTB__RULE_ROW)) return said;
+  if (heard & TTB__RULE_ROW && k.row >= (uint32_t)b->consecutive) said |= TTB__RULE_ROW;
+  if (heard & TTB__RULE_SUM && k.sum >= b->sum_limit) said |= TTB__RULE_SUM;
+  if (!(heard & TTB__RULES_OF_WINDOW)) return said;
   ttb__counts c = ttb__breaker_counts(b, s, gen, turn);
   if (c.calls < b->min_calls) return said;
   if (heard & TTB__RULE_FAILURES &&

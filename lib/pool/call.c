@@ -128,7 +128,9 @@ int32_t ttb_pool_report(ttb_pool *h, int64_t ticket, int32_t outcome, uint64_t l
   if (t.slot >= p->capacity) return TTB_ERR_RANGE;
   uint32_t permit = ttb__balancer_permit(ttb__balancer_of(&p->balancer), t.row);
   int64_t balancers = ttb__ticket_pack(t.slot, t.gen, t.row, permit);
-  int32_t code = ttb_balancer_report(&p->balancer, balancers, outcome, latency_ns, now_ns);
+  /* Only the breaker counts slow failures apart. */
+  int32_t plain = outcome == TTB_SLOW_FAILURE ? TTB_FAILURE : outcome;
+  int32_t code = ttb_balancer_report(&p->balancer, balancers, plain, latency_ns, now_ns);
   if (code < 0) return code;
 
   int64_t breakers = breakers_ticket(p, t);
@@ -139,7 +141,7 @@ int32_t ttb_pool_report(ttb_pool *h, int64_t ticket, int32_t outcome, uint64_t l
     if (what == TTB_OK && t.permit & PROBE) ttb__pool_derive_breaker(p, t.slot, now_ns);
   }
   if (p->probing == TTB_POOL_PROBE_ACTIVE) {
-    int32_t status = ttb_health_observe(&p->health, t.slot, outcome, now_ns);
+    int32_t status = ttb_health_observe(&p->health, t.slot, plain, now_ns);
     if (status > 0) {
       ttb__pool_event_of(p, TTB_POOL_STATUS, t.slot, status, now_ns);
       (void)ttb__pool_derive(p, t.slot, now_ns);

@@ -114,6 +114,8 @@ static int32_t breaker_part(const ttb_pool_config *c, ttb__pool_parts *r, ttb_de
     return code;
   if (r->breaker.ramp_ms != 0) /* a refusal for a while would look like one for good */
     return ttb__fail(d, TTB_ERR_RANGE, "breaker.ramp_ms", -1, r->breaker.ramp_ms, 0, 0);
+  if (r->breaker.key_idle_ms > 0) /* slots are the endpoints' */
+    return ttb__fail(d, TTB_ERR_RANGE, "breaker.key_idle_ms", -1, r->breaker.key_idle_ms, 0, 0);
   r->breaker.threads = 1; /* its rows are the balancer's (I3 in pool.h) */
   if (r->breaker.seed == 0) r->breaker.seed = r->settings.seed;
   return ttb_breaker_check(&r->breaker, d);

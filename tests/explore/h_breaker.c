@@ -305,6 +305,33 @@ const ex_harness ex_breaker_verdict = {
     .deep_bound = EX_COMPLETE,
 };
 
+/* ---- and for one that closes after so many successes ---- */
+
+static void setup_closing(void) {
+  make_as(others(), 1, 2, 3);
+  half_open();
+  early = take(0, NOW);
+}
+static void closing_a(void) { (void)end(0, early, TTB_SUCCESS, NOW); }
+static void check_closing(void) {
+  ttb_breaker_info i = info(LATER);
+  if (ex_dead(1)) return;
+  ex_check(i.state == TTB_BREAKER_HALF_OPEN && i.probe_successes == 1,
+           "a late probe changed a later round");
+}
+
+const ex_harness ex_breaker_closing = {
+    .name = "breaker-closing",
+    .what = "a probe of the round before beside a round that counts successes",
+    .setup = setup_closing,
+    .actor = {closing_a, verdict_b},
+    .check = check_closing,
+    .crashable = 1u << 1,
+    .crashes = 1,
+    .bound = EX_COMPLETE,
+    .deep_bound = EX_COMPLETE,
+};
+
 /* ---- the end of a ramp beside an opening ---- */
 
 static int64_t early_too;

@@ -34,7 +34,13 @@
   ROW(ex_breaker_clock)   \
   ROW(ex_breaker_last)    \
   ROW(ex_breaker_verdict) \
-  ROW(ex_breaker_ramp)
+  ROW(ex_breaker_ramp)    \
+  ROW(ex_keys_new)        \
+  ROW(ex_breaker_closing) \
+  ROW(ex_keys_reuse)      \
+  ROW(ex_keys_rivals)     \
+  ROW(ex_keys_find)       \
+  ROW(ex_keys_used)
 
 #define EX_DECLARE(name) extern const ex_harness name;
 EX_HARNESSES(EX_DECLARE)

@@ -66,6 +66,21 @@ static const char *describe(const ex_site *s) {
   return text;
 }
 
+/* Orders that C11 asks for and no execution here can show the lack of: in the model
+ * read-modify-writes take place one after the other, in C11 relaxed ones of two
+ * words need not. */
+static const struct {
+  const char *file, *what;
+} beyond[] = {
+    {"lib/base/keys.c", "release newest"}, /* put and alone: each writes one word, reads the other */
+};
+
+static bool is_beyond(const ex_site *s, const char *what) {
+  for (size_t i = 0; i < sizeof beyond / sizeof beyond[0]; i++)
+    if (strcmp(s->file, beyond[i].file) == 0 && strcmp(what, beyond[i].what) == 0) return true;
+  return false;
+}
+
 /* Runs the harnesses that come by this site until one fails, and says which. */
 static void judge(const ex_site *s, const char *where, const char *what, const char *instead) {
   for (size_t i = 0; i < HARNESSES; i++) {
@@ -77,8 +92,10 @@ static void judge(const ex_site *s, const char *where, const char *what, const c
     passed++;
     return;
   }
-  printf("%-24s %-16s -> %-10s NOT CAUGHT\n", where, what, instead);
-  failed++;
+  bool cannot = strcmp(instead, "relaxed") == 0 && is_beyond(s, what);
+  printf("%-24s %-16s -> %-10s %s\n", where, what, instead,
+         cannot ? "cannot be shown here" : "NOT CAUGHT");
+  failed += !cannot;
 }
 
 static void mutate_site(ex_site *s) {

@@ -13,6 +13,7 @@ class Outcome(enum.IntEnum):
     SLOW = 2
     IGNORED = 3
     CANCELLED = 4
+    SLOW_FAILURE = 5
 
 
 class Status(enum.IntEnum):

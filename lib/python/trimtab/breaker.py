@@ -21,7 +21,7 @@ from ._call import Call, Kinds
 from ._enums import BreakerState, Outcome
 from ._ffi import i32, i64, ptr, u32, u64
 from ._object import Kind, Numbers, Object, room
-from .errors import HALF_OPEN_FULL, OPEN, RANGE, TrimtabError, fail
+from .errors import HALF_OPEN_FULL, OPEN, RANGE, UNKNOWN_ID, TrimtabError, fail
 
 __all__ = ["Breaker", "BreakerCall", "BreakerInfo", "BreakerState", "BreakerStats", "Outcome"]
 
@@ -55,6 +55,11 @@ class Config(_ffi.Struct):
         ("window_calls", i32),
         ("ramp_ms", i32),
         ("ramp_start_ppm", i32),
+        ("cusum_healthy_ppm", i32),
+        ("cusum_bad_ppm", i32),
+        ("cusum_calls", u64),
+        ("key_idle_ms", i32),
+        ("reserved", i32),
     ]
 
 
@@ -77,6 +82,9 @@ class _Info(_ffi.Struct):
         ("probe_calls", u32),
         ("probe_failures", u32),
         ("probe_slow", u32),
+        ("cusum", u32),
+        ("cusum_limit", u32),
+        ("key", u64),
     ]
 
 
@@ -96,13 +104,17 @@ _ffi.check_layout(Config, "breaker", 0)
 _ffi.check_layout(_Info, "breaker", 1)
 _ffi.check_layout(_Stats, "breaker", 2)
 
-KIND = Kind("breaker", 32, Config)
+KIND = Kind("breaker", 44, Config)
 
 _recover = KIND.declare("recover", i32, u64)
 _acquire = KIND.declare("acquire", i64, u32, u64)
 _report = KIND.declare("report", i32, i64, i32, u64)
 _acquire_n = KIND.declare("acquire_n", i32, ptr, u32, u64, ptr)
 _report_n = KIND.declare("report_n", i32, ptr, ptr, u32, u64, ptr)
+_claim = KIND.declare("claim", i32, u64, u64)
+_find = KIND.declare("find", i32, u64)
+_acquire_key = KIND.declare("acquire_key", i64, u64, u64)
+_acquire_key_n = KIND.declare("acquire_key_n", i32, ptr, u32, u64, ptr)
 _set = KIND.declare("set", i32, u32, i32, u64)
 _peek = KIND.declare("peek", i32, u32, u64)
 _explain = KIND.declare("explain", i32, u32, u64, ptr)
@@ -128,6 +140,9 @@ class BreakerInfo(NamedTuple):
     probe_calls: int
     probe_failures: int
     probe_slow: int
+    cusum: int
+    cusum_limit: int
+    key: int
 
 
 class BreakerStats(NamedTuple):
@@ -190,6 +205,40 @@ class Breaker(Object):
         codes = room("i", given.n)
         self._must(_report_n(self._handle, given.at, how.at, given.n, self.clock(), codes.at))
         return codes.array.tolist()
+
+    # -- a breaker a key (key_idle_ms) ------------------------------------
+
+    def claim(self, key: int) -> int:
+        """The slot of a key, which gets one if it has none; or errors.LIMIT."""
+        slot: int = _claim(self._handle, self._key(key), self.clock())
+        if -100 < slot < 0:
+            self._fail(slot)
+        return slot
+
+    def find(self, key: int) -> int | None:
+        """The slot of a key, if it has one."""
+        slot: int = _find(self._handle, self._key(key))
+        if slot == UNKNOWN_ID:
+            return None
+        return self._must(slot)
+
+    def acquire_key(self, key: int) -> int:
+        """acquire on the breaker of a key."""
+        ticket: int = _acquire_key(self._handle, self._key(key), self.clock())
+        if -100 < ticket < 0:
+            self._fail(ticket)
+        return ticket
+
+    def acquire_key_n(self, keys: Sequence[int]) -> list[int]:
+        """acquire_key for many keys in one call: tickets and refusals."""
+        asked = Numbers("Q", keys)
+        tickets = room("q", asked.n)
+        self._must(_acquire_key_n(self._handle, asked.at, asked.n, self.clock(), tickets.at))
+        return tickets.array.tolist()
+
+    @staticmethod
+    def _key(key: int) -> int:
+        return _ffi.whole(key, "key", u64)
 
     # -- guarding a call --------------------------------------------------
 

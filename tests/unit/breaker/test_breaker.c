@@ -357,7 +357,7 @@ static void test_the_map_in_the_docs(void **state) {
     ttb__breaker_slot *s = ttb__breaker_slot_at(b, slot);
     size_t at = 896 + slot * 192;
     assert_int_equal(AT(&s->state), at);
-    assert_int_equal(AT(&s->row_of_failures), at + 8);
+    assert_int_equal(AT(&s->streak), at + 8);
     assert_int_equal(AT(&s->round), at + 16);
     assert_int_equal(AT(&s->opened), at + 24);
     assert_int_equal(AT(&s->probe[0]), at + 32);

@@ -45,6 +45,10 @@ static void test_defaults_as_documented(void **state) {
       {"window_calls", 1, 40, TTB_OFF},
       {"ramp_ms", 1, 3600000, TTB_OFF},
       {"ramp_start_ppm", 1, 1000000, 100000},
+      {"cusum_healthy_ppm", 1, 900000, 50000},
+      {"cusum_bad_ppm", 1, 990000, TTB_OFF},
+      {"cusum_calls", 1, INT64_C(1000000000000000), 10000000},
+      {"key_idle_ms", 1, 86400000, TTB_OFF},
   };
   for (uint32_t i = 0; i < sizeof doc / sizeof doc[0]; i++) {
     ttb_field f = {.struct_size = sizeof f};
@@ -57,9 +61,9 @@ static void test_defaults_as_documented(void **state) {
 static void test_all_fields(void **state) {
   (void)state;
   ttb_field f = {.struct_size = sizeof f};
-  assert_int_equal(check_rows(ttb_breaker_field), 3);
-  assert_int_equal(ttb_breaker_field(3, 0, &f), TTB_ERR_RANGE);
-  assert_int_equal(ttb_breaker_field(0, 23, &f), TTB_ERR_RANGE);
+  assert_int_equal(check_rows(ttb_breaker_field), 4);
+  assert_int_equal(ttb_breaker_field(4, 0, &f), TTB_ERR_RANGE);
+  assert_int_equal(ttb_breaker_field(0, 99, &f), TTB_ERR_RANGE);
   assert_int_equal(ttb_breaker_field(0, 0, NULL), TTB_ERR_MISUSE);
   assert_int_equal(ttb_breaker_field(1, 0, &f), TTB_OK);
   assert_string_equal(f.type_name, "ttb_breaker_info");

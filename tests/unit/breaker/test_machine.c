@@ -360,7 +360,7 @@ static void test_foreign_tickets(void **state) {
   assert_int_equal(report(INT64_MAX, TTB_SUCCESS), TTB_ERR_RANGE);
   int64_t t = acquire();
   assert_int_equal(report(t, -1), TTB_ERR_RANGE);
-  assert_int_equal(report(t, 5), TTB_ERR_RANGE);
+  assert_int_equal(report(t, 6), TTB_ERR_RANGE);
   assert_int_equal(report(t, INT32_MAX), TTB_ERR_RANGE);
   /* A probe's ticket while closed, each permit; another generation. */
   for (uint32_t permit = 1; permit <= TTB__MAX_PERMIT; permit += 61)
@@ -566,7 +566,7 @@ static void test_forgotten_words(void **state) {
     ttb__store_rlx(&s->probe[0], ttb__probe((gen + gens) & TTB__GEN_MASK, 3, 7));
     ttb__store_rlx(&s->probe[1], ttb__probe((gen + gens) & TTB__GEN_MASK, 0, 7));
     ttb__store_rlx(&s->round, ttb__count((gen + gens) & TTB__GEN_MASK, 99));
-    ttb__store_rlx(&s->row_of_failures, ttb__count((gen + 1 + gens) & TTB__GEN_MASK, 99));
+    ttb__store_rlx(&s->streak, ttb__count((gen + 1 + gens) & TTB__GEN_MASK, 99));
     int64_t p = acquire(), q = acquire();
     assert_true(p >= 0 && q >= 0);
     assert_int_equal(acquire(), TTB_HALF_OPEN_FULL);
