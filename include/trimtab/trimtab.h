@@ -10,6 +10,7 @@
 #include <trimtab/balancer.h>
 #include <trimtab/base.h>
 #include <trimtab/breaker.h>
+#include <trimtab/budget.h>
 #include <trimtab/health.h>
 #include <trimtab/hpa.h>
 #include <trimtab/ladder.h>

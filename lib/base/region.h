@@ -36,7 +36,8 @@
 #define TTB__KIND_AUTOSCALER 5u
 #define TTB__KIND_POOL 6u
 #define TTB__KIND_LIMITER 7u
-#define TTB__KIND_LADDER 12u
+#define TTB__KIND_LADDER 8u
+#define TTB__KIND_BUDGET 9u
 
 typedef struct ttb__region {
   ttb__a64 magic;

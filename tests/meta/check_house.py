@@ -7,7 +7,7 @@ from collections import Counter
 
 from report import HEADERS, LIB_FILES, case, finish, read, without_comments
 
-MODULES = ["base", "balancer", "breaker", "limiter", "health", "autoscaler", "router", "plan",
+MODULES = ["base", "balancer", "breaker", "limiter", "health", "autoscaler", "budget", "router", "plan",
            "pool", "segment"]
 # Headers that are a part of a module's.
 TOPICS = {"budget": "autoscaler", "hpa": "autoscaler", "keda": "autoscaler",
