@@ -10,7 +10,7 @@ from report import HEADERS, LIB_FILES, case, finish, read, without_comments
 MODULES = ["base", "balancer", "breaker", "limiter", "health", "autoscaler", "budget", "router", "plan",
            "pool", "segment"]
 # Headers that are a part of a module's.
-TOPICS = {"budget": "autoscaler", "hpa": "autoscaler", "keda": "autoscaler",
+TOPICS = {"hpa": "autoscaler", "keda": "autoscaler",
           "knative": "autoscaler", "pods": "autoscaler"}
 # Arrows point one way.
 MAY_INCLUDE = {

@@ -4,10 +4,10 @@
  *
  * The HPAs are the library's own engine; the others are models after what their
  * vendors document, in plain double. */
-#ifndef TRIMTAB_TESTS_BASELINES_H
-#define TRIMTAB_TESTS_BASELINES_H
+#ifndef TESTS_SIM_BUDGET_BASELINES_H
+#define TESTS_SIM_BUDGET_BASELINES_H
 
-#include "../../examples/backtest/replay.h"
+#include "../../../examples/backtest/replay.h"
 
 #include <trimtab/autoscaler.h>
 
