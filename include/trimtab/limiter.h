@@ -13,6 +13,8 @@
  *     RETRY          a window of 16 buckets  attempt, 0 = first   TTB_LIMIT
  *     RETRY_TOKENS   one word of tokens      attempt, 0 = first   TTB_LIMIT
  *     THROTTLE       a window, a draw        0                    TTB_THROTTLED
+ *     ADAPTIVE       permits, a window       0                    TTB_LIMIT
+ *     RETRY_CONCURRENT  a cell a thread      attempt, 0 = first   TTB_LIMIT
  *
  *     ttb_limiter l;
  *     ttb_limiter_config c = TTB_CONFIG(ttb_limiter_config);
@@ -53,7 +55,9 @@
  *     balance = per_second * window + ratio * first attempts - retries >= 1
  *
  * (finagle's RetryBudget and tower's TpsBudget, but the ratio is exact.) A
- * hedge is an attempt like any other retry. RETRY_TOKENS is gRPC's A6: `tokens`
+ * hedge is an attempt like any other retry. RETRY_CONCURRENT is Envoy's budget:
+ * a retry passes while fewer than max(min_retries, floor(budget * calls)) are in
+ * flight, of all calls in flight. RETRY_TOKENS is gRPC's A6: `tokens`
  * at the start, each failure takes one, each success earns ratio_ppm of one;
  * retries pass only while more than half are left. How long to wait before one:
  * ttb_limiter_backoff_ms.
@@ -70,11 +74,53 @@
  * throttle itself, is a request without accept; ignored and cancelled count
  * nowhere. The draw is a function of the seed and of how many were drawn.
  *
+ * ## Adaptive: as many at once as the other side can take
+ *
+ * A fixed number of permits is right for one speed of the other side. Here the
+ * limit follows from how long the calls take: a ticket knows when it was taken,
+ * its report is a sample, and once a window one caller derives the next limit.
+ *
+ *     AIMD       a drop: limit * backoff; else limit + 1
+ *     VEGAS      queue = limit * (1 - least / latency); up while it is short
+ *                (below alpha * log10(limit)), down while long (above beta * ...)
+ *     GRADIENT2  g = tolerance * long / latency, in 0.5..1;
+ *                limit + smoothing * (limit * g + queue - limit)
+ *     GRADIENT   g = least * (1 + buffer) / latency, in 0.5..2;
+ *                limit * g + sqrt(limit * g)
+ *
+ * The first three are those of Netflix's concurrency-limits, with its formulas
+ * and defaults (long is the average of `long_window` windows; Gradient2 there is
+ * meant to run in windows of a second, AIMD and Vegas on each call: that is
+ * limit_window_ms TTB_OFF). The fourth is Envoy's adaptive concurrency: every
+ * measure_ms the limit goes down to min_limit until measure_samples calls have
+ * come back, and a quantile of these is the least latency; the first measurement
+ * is at the start. None raises a limit that is not half used.
+ *
+ *     defaults    min  max   window   samples  smoothing  backoff  timeout
+ *     AIMD        20   200   100 ms   10       -          0.9      5 s
+ *     VEGAS       1    1000  100 ms   10       1          log10    off
+ *     GRADIENT2   20   200   1 s      10       0.2        -        off
+ *     GRADIENT    3    1000  100 ms   1        -          -        off
+ *
+ * A success or slow outcome is a sample; a failure is a drop, and so is a call
+ * longer than timeout_ms; ignored and cancelled say nothing. Report an error that
+ * says nothing of load as TTB_IGNORED. Permits are exact and come back as those
+ * of a bulkhead: never one beyond the limit is granted. After a cut the calls
+ * that are out above it run to their end and are not replaced.
+ *
+ * ## Keys
+ *
+ * With TTB_LIMITER_KEYED a slot belongs to a 64-bit key (ttb_hash of a client's
+ * name, say): ttb_limiter_claim finds it or takes one that is unused or idle: a
+ * bucket that is full again, a window with nothing in it. Make the table twice as
+ * large as there can be busy keys: a key looks at 32 places. Bulkheads, adaptive
+ * limits and concurrent budgets never count as idle, and keep their slots.
+ *
  * ## Several processes
  *
  * Give `init` a shared mapping and let the others `attach`. A killed worker
- * takes with it at most the outcome it was reporting and, in a bulkhead, the
- * permits it held, until they are recovered. Time: docs/memory.md.
+ * takes with it at most the outcome it was reporting and what it had in flight
+ * (permits, retries), until that is recovered. Time: docs/memory.md.
  */
 #ifndef TRIMTAB_LIMITER_H
 #define TRIMTAB_LIMITER_H
@@ -98,6 +144,21 @@ typedef struct ttb_limiter {
 #define TTB_LIMITER_RETRY 3        /**< how many retries: a share of the first attempts */
 #define TTB_LIMITER_RETRY_TOKENS 4 /**< how many retries: gRPC's tokens */
 #define TTB_LIMITER_THROTTLE 5     /**< refuse a share while the other side refuses */
+#define TTB_LIMITER_ADAPTIVE 6     /**< how many at once: found out from the latency */
+#define TTB_LIMITER_RETRY_CONCURRENT 7 /**< how many retries: a share of the calls in flight */
+/** @} */
+
+/** @name Algorithms of an adaptive limit (config.algorithm)
+ *  @{ */
+#define TTB_LIMIT_AIMD 1      /**< one more a window, a tenth less when a call is dropped */
+#define TTB_LIMIT_VEGAS 2     /**< as many as make a short queue */
+#define TTB_LIMIT_GRADIENT2 3 /**< latency against its long average */
+#define TTB_LIMIT_GRADIENT 4  /**< latency against the least, which is measured (Envoy) */
+/** @} */
+
+/** @name Flags of a configuration
+ *  @{ */
+#define TTB_LIMITER_KEYED 1u /**< slots are found by 64-bit keys: ttb_limiter_claim */
 /** @} */
 
 /** @name Jitter of a backoff
@@ -133,7 +194,31 @@ typedef struct ttb_limiter_config {
   uint32_t aggression;    /**< throttle: root taken of the probability, 1..8; default 1 */
   int32_t max_reject_ppm; /**< throttle: highest probability, 1..1000000; default 800000 */
   uint32_t min_requests;  /**< throttle: below this it refuses none, 1..100000; default 20 */
-  uint64_t seed;          /**< throttle: of the draws; any */
+  uint64_t seed;          /**< of the draws, of where keys lie; any */
+  uint32_t flags;         /**< TTB_LIMITER_KEYED or 0 */
+  uint32_t algorithm;     /**< adaptive: TTB_LIMIT_*; default TTB_LIMIT_GRADIENT2 */
+  uint32_t initial_limit; /**< adaptive: calls at once at first, min_limit..max_limit; default 20 */
+  uint32_t min_limit;     /**< adaptive: never fewer, 1..max_limit; default by algorithm */
+  uint32_t max_limit;     /**< adaptive: never more, 1..32767; default by algorithm */
+  int32_t limit_window_ms; /**< adaptive: from limit to limit, 1..3600000, TTB_OFF: each report */
+  uint32_t limit_samples; /**< adaptive: calls a window must have, 1..10000; default 10 (1) */
+  int32_t smoothing_ppm;  /**< vegas, gradient2: of a step taken, 1..1000000 */
+  int32_t backoff_ppm;    /**< aimd, vegas: left after a cut, 1..999999; vegas: TTB_OFF */
+  int32_t timeout_ms;     /**< adaptive: a longer call is a drop, 1..3600000, TTB_OFF */
+  uint32_t alpha;         /**< vegas: shortest queue wanted, in log10s, 1..1000; default 3 */
+  uint32_t beta;          /**< vegas: longest queue wanted, in log10s, 1..1000; default 6 */
+  uint32_t queue;         /**< gradient2: calls that may wait, 1..10000; default 4 */
+  uint32_t long_window;   /**< gradient2: windows of the long average, 1..1000000; default 600 */
+  int32_t tolerance_ppm;  /**< gradient2: latency allowed, 1000000..10000000; default 1500000 */
+  int32_t buffer_ppm;     /**< gradient: latency allowed above the least, 1..10000000, TTB_OFF;
+                               default 250000 */
+  uint32_t measure_ms;    /**< gradient: between measurements, 1000..86400000; default 60000 */
+  uint32_t measure_samples; /**< gradient: calls of a measurement, 1..10000; default 50 */
+  int32_t measure_jitter_ppm; /**< gradient: measure_ms longer by up to, 1..1000000, TTB_OFF;
+                                   default 150000 */
+  int32_t quantile_ppm;   /**< gradient: of a window's latencies, 1..1000000; default 500000 */
+  int32_t budget_ppm;     /**< retry concurrent: of the calls, 1..1000000, TTB_OFF; default 200000 */
+  int32_t min_retries;    /**< retry concurrent: always, 1..1000000, TTB_OFF; default 3 */
 } ttb_limiter_config;
 
 /** How long to wait before a retry. Start with TTB_CONFIG. */
@@ -149,14 +234,19 @@ typedef struct ttb_limiter_backoff_config {
 typedef struct ttb_limiter_info {
   uint32_t struct_size;   /**< sizeof(ttb_limiter_info) */
   uint32_t kind;          /**< TTB_LIMITER_* */
-  uint32_t available;     /**< bulkhead, rate, retry: how many would be granted in a row */
-  uint32_t in_use;        /**< bulkhead: permits out */
+  uint32_t available;     /**< but for throttle: how many would be granted in a row */
+  uint32_t in_use;        /**< bulkhead, adaptive, retry concurrent: calls in flight */
   int32_t reject_ppm;     /**< throttle: probability of a refusal, ppm */
   uint32_t reserved;      /**< 0 */
-  uint64_t requests;      /**< retry: first attempts in the window; throttle: requests */
-  uint64_t accepts;       /**< retry: retries in the window; throttle: accepted requests */
+  uint64_t requests;      /**< retry: first attempts in the window; throttle: requests; retry
+                               concurrent: calls in flight */
+  uint64_t accepts;       /**< retry: retries in the window; throttle: accepted requests; retry
+                               concurrent: retries in flight */
   int64_t balance_ppm;    /**< retry: what is left, in millionths of a retry (of a token) */
   int64_t retry_after_ns; /**< when to ask again, ns: 0 now, -1 when others report or time passes */
+  uint64_t latency_ns;    /**< adaptive: the least (vegas, gradient) or long latency known, 0 none */
+  uint32_t limit;         /**< adaptive: calls at once now; retry concurrent: retries at once now */
+  int32_t measuring;      /**< adaptive: 1 while the gradient measures the least latency */
 } ttb_limiter_info;
 
 /** What concerns the whole table. */
@@ -175,7 +265,8 @@ typedef struct ttb_limiter_stats {
  * @param config     what to check
  * @param ret_detail filled in (TTB_OK or the fault); may be NULL
  * @return TTB_OK; TTB_ERR_MISUSE (NULL); TTB_ERR_RANGE (a field; a reserve not
- *         below permits; burst that takes more than 30 days to refill);
+ *         below permits; burst that takes more than 30 days to refill; limits
+ *         out of order; aimd without backoff);
  *         TTB_ERR_UNSUPPORTED (a field this library does not know)
  * @threads any @progress wait-free @alloc none @since 0.1
  */
@@ -289,7 +380,7 @@ TTB_API int64_t ttb_limiter_acquire(ttb_limiter *limiter, uint32_t slot, uint32_
 /**
  * @brief Says how the call of a ticket ended. Any thread or process may.
  *
- * Bulkhead: any outcome gives the permit back. Rate and retry: TTB_CANCELLED
+ * Bulkhead, adaptive, retry concurrent: any outcome gives the permit back. Rate and retry: TTB_CANCELLED
  * gives back what acquire took (once; a second time is not noticed there).
  * @param limiter the handle
  * @param ticket  what acquire returned
@@ -317,6 +408,49 @@ TTB_API int32_t ttb_limiter_report(ttb_limiter *limiter, int64_t ticket, int32_t
 TTB_API int32_t ttb_limiter_acquire_n(ttb_limiter *limiter, const uint32_t *slots,
                                       const uint32_t *asks, uint32_t n, uint64_t now_ns,
                                       int64_t *ret_tickets);
+
+/**
+ * @brief Finds the slot of a key, or claims one for it.
+ *
+ * A claimed slot is the key's as long as it is not idle; so claim anew for each
+ * call rather than keep the number. If the slot of an idle key is taken over
+ * between its claim and its acquire, the event is charged to the new key.
+ * @param limiter the handle of a table with TTB_LIMITER_KEYED
+ * @param key     any but 0; spread as a hash is, or not
+ * @param now_ns  the time, ns: what is idle now
+ * @return the slot; TTB_ERR_NOSPACE (the 32 places of this key are all busy);
+ *         TTB_ERR_UNSUPPORTED (not a keyed table); TTB_ERR_RANGE (key 0);
+ *         TTB_ERR_MISUSE (handle)
+ * @threads any @progress lock-free @alloc none @since 0.1
+ */
+TTB_API int32_t ttb_limiter_claim(ttb_limiter *limiter, uint64_t key, uint64_t now_ns);
+
+/**
+ * @brief ttb_limiter_claim, then ttb_limiter_acquire.
+ * @param limiter the handle of a table with TTB_LIMITER_KEYED
+ * @param key     any but 0
+ * @param ask     as for acquire
+ * @param now_ns  the time, ns
+ * @return as ttb_limiter_acquire; a negative code of ttb_limiter_claim
+ * @threads any @progress lock-free @alloc none @since 0.1
+ */
+TTB_API int64_t ttb_limiter_acquire_key(ttb_limiter *limiter, uint64_t key, uint32_t ask,
+                                        uint64_t now_ns);
+
+/**
+ * @brief ttb_limiter_acquire_key for n keys, in order, at one time.
+ * @param limiter     the handle of a table with TTB_LIMITER_KEYED
+ * @param keys        n keys; may be NULL if n is 0
+ * @param asks        n asks; NULL: all 0
+ * @param n           how many, 0..2^31-1
+ * @param now_ns      the time, ns
+ * @param ret_tickets n tickets or codes
+ * @return how many were granted; TTB_ERR_MISUSE (handle, NULL, n)
+ * @threads any @progress lock-free @alloc none @since 0.1
+ */
+TTB_API int32_t ttb_limiter_acquire_key_n(ttb_limiter *limiter, const uint64_t *keys,
+                                          const uint32_t *asks, uint32_t n, uint64_t now_ns,
+                                          int64_t *ret_tickets);
 
 /**
  * @brief ttb_limiter_report for n tickets, in order, at one time.

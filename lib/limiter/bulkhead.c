@@ -1,37 +1,22 @@
 /* SPDX-License-Identifier: MIT */
 /* Bulkhead: so many calls at once, and permits that survive their holder.
  *
- *     permit = nonce 20 | holder 9 (row + 1, 0: free) | deadline 35 (virtual ms)
+ * After the tickets of Shopify's semian, by the words of permit.h, whose time is
+ * here the virtual ms at which the permit lapses. Reserves follow the
+ * criticality of the Google SRE book, chapter 21.
  *
- * After the tickets of Shopify's semian (SysV semaphores with SEM_UNDO: the
- * kernel gives back what a dead process held), without the kernel. Reserves
- * follow the criticality of the Google SRE book, chapter 21.
- *
- * I1  A permit is out exactly while its word names a holder; it is taken and
- *     given by one compare-and-swap. So never more than `permits` are out.
- * I2  Importance k looks at permits 0 .. top[k]-1 only, from the top down: what
+ * I1  Importance k looks at permits 0 .. top[k]-1 only, from the top down: what
  *     it may use is bounded by its place, not by a count that could be wrong,
  *     and what the less important may not touch is used up first.
- * I3  The nonce grows with each taking and stands in the ticket: a report that
- *     is late, double or another's finds another word.
- * I4  With a lease, a permit past its deadline is free for the taking. More
+ * I2  With a lease, a permit past its deadline is free for the taking. More
  *     time left than the lease means that the caller's time is older than the
  *     taker's, by at most TTB__LIMITER_LAG_MS; more still, that it is over. */
-#include "limiter.h"
-
-#define DEADLINE_MASK ((UINT64_C(1) << 35) - 1)
-
-static uint64_t permit(uint32_t nonce, uint32_t holder, uint64_t deadline) {
-  return (uint64_t)(nonce & TTB__GEN_MASK) << 44 | (uint64_t)holder << 35 |
-         (deadline & DEADLINE_MASK);
-}
-static uint32_t nonce_of(uint64_t w) { return (uint32_t)(w >> 44); }
-static uint32_t holder_of(uint64_t w) { return (uint32_t)(w >> 35) & 0x1ff; }
+#include "permit.h"
 
 static bool is_out(const ttb__limiter *l, uint64_t w, uint64_t now_ms) {
-  if (holder_of(w) == 0) return false;
+  if (ttb__permit_holder(w) == 0) return false;
   if (l->u.bulkhead.lease_ms == 0) return true;
-  uint64_t left = ((w & DEADLINE_MASK) - now_ms) & DEADLINE_MASK;
+  uint64_t left = ((w & TTB__PERMIT_TIME) - now_ms) & TTB__PERMIT_TIME;
   return left != 0 && left <= l->u.bulkhead.lease_ms + TTB__LIMITER_LAG_MS;
 }
 
@@ -55,16 +40,13 @@ static void open(ttb__limiter *l, const ttb_limiter_config *c) {
   }
 }
 
-/* Takes permit i if it can be had: a ticket, or TTB_LIMIT. A failed exchange
- * means that somebody else had it meanwhile. */
+/* Takes permit i if it can be had: a ticket, or TTB_LIMIT. */
 static inline int64_t take(const ttb__limiter *l, ttb__a64 *permits, uint32_t slot, uint32_t i,
                            uint64_t now_ms) {
   uint64_t w = ttb__load_rlx(&permits[i]);
   if (is_out(l, w, now_ms)) return TTB_LIMIT;
-  uint32_t nonce = (nonce_of(w) + 1) & TTB__GEN_MASK;
   uint64_t deadline = l->u.bulkhead.lease_ms ? now_ms + l->u.bulkhead.lease_ms : 0;
-  if (!ttb__cas_rlx(&permits[i], &w, permit(nonce, l->row + 1, deadline))) return TTB_LIMIT;
-  return ttb__ticket_pack(slot, nonce, l->row, i);
+  return ttb__permit_take(permits, slot, i, w, l->row, deadline);
 }
 
 static int64_t acquire(ttb__limiter *l, void *slot, uint32_t number, uint32_t ask,
@@ -85,14 +67,11 @@ static int64_t acquire(ttb__limiter *l, void *slot, uint32_t number, uint32_t as
 
 static int32_t report(ttb__limiter *l, void *slot, ttb__ticket t, int32_t outcome,
                       uint64_t now_ns) {
-  ttb__a64 *permits = slot;
+  uint64_t deadline;
   (void)outcome, (void)now_ns;
-  if (t.permit >= l->u.bulkhead.permits) return TTB_STALE;
-  uint64_t w = ttb__load_rlx(&permits[t.permit]);
-  if (nonce_of(w) != t.gen || holder_of(w) != t.row + 1) return TTB_STALE;
-  if (!ttb__cas_rlx(&permits[t.permit], &w, permit(t.gen, 0, 0))) return TTB_STALE;
-  if (l->row != TTB__NO_ROW) l->u.bulkhead.hint = t.permit;
-  return TTB_OK;
+  int32_t code = ttb__permit_give(slot, l->u.bulkhead.permits, t, &deadline);
+  if (code == TTB_OK && l->row != TTB__NO_ROW) l->u.bulkhead.hint = t.permit;
+  return code;
 }
 
 static int32_t look(const ttb__limiter *l, void *slot, uint32_t ask, uint64_t now_ns,
@@ -107,7 +86,7 @@ static int32_t look(const ttb__limiter *l, void *slot, uint32_t ask, uint64_t no
       continue;
     }
     ret->in_use++;
-    uint64_t left = ((w & DEADLINE_MASK) - now_ms) & DEADLINE_MASK;
+    uint64_t left = ((w & TTB__PERMIT_TIME) - now_ms) & TTB__PERMIT_TIME;
     if (l->u.bulkhead.lease_ms && i < l->u.bulkhead.top[ask] && left < soonest) soonest = left;
   }
   if (ret->available > 0) return TTB_OK;
@@ -118,12 +97,8 @@ static int32_t look(const ttb__limiter *l, void *slot, uint32_t ask, uint64_t no
 }
 
 static void give_all(const ttb__limiter *l, void *slot, uint32_t row) {
-  ttb__a64 *permits = slot;
-  for (uint32_t i = 0; i < l->u.bulkhead.permits; i++) {
-    /* newest: a plain load might miss the permit the dead one took last. */
-    uint64_t w = ttb__newest_rlx(&permits[i]);
-    if (holder_of(w) == row + 1) (void)ttb__cas_rlx(&permits[i], &w, permit(nonce_of(w), 0, 0));
-  }
+  ttb__permits_give_all(slot, l->u.bulkhead.permits, row);
 }
 
-const ttb__limiter_kind ttb__limiter_bulkhead = {stride, open, acquire, report, look, give_all};
+const ttb__limiter_kind ttb__limiter_bulkhead = {
+    stride, open, acquire, report, look, give_all, NULL};

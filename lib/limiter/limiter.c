@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* A table of limits: its place in memory, its life, its calls.
  *
- *     region header | config | table counters | rows | slot 0 | slot 1 | ...
+ *     region header | config | table counters | rows | (keys) | slot 0 | slot 1 | ...
  *
  * I1  layout() alone knows where things are; size, init and attach ask it, and
  *     nothing it returns is ever read back from the region.
@@ -14,7 +14,7 @@
 /* By public number less one. */
 static const ttb__limiter_kind *const kinds[TTB__LIMITER_KINDS] = {
     &ttb__limiter_bulkhead, &ttb__limiter_rate, &ttb__limiter_retry, &ttb__limiter_retry_tokens,
-    &ttb__limiter_throttle};
+    &ttb__limiter_throttle, &ttb__limiter_adaptive, &ttb__limiter_concurrent};
 
 static const uint32_t facts[] = {sizeof(ttb__limiter_table), TTB__TURNS, TTB__TURNS_COUNT,
                                  TTB__LIMITER_KINDS};
@@ -22,7 +22,7 @@ static const ttb__format format = {TTB__KIND_LIMITER, &ttb__limiter_config_field
                                    sizeof facts / sizeof *facts};
 
 typedef struct layout {
-  uint64_t table, rows, slots, stride, total;
+  uint64_t table, rows, keys, slots, stride, total;
 } layout;
 
 static layout layout_of(const ttb_limiter_config *c) {
@@ -30,7 +30,9 @@ static layout layout_of(const ttb_limiter_config *c) {
   l.stride = kinds[c->kind - 1]->stride(c);
   l.table = ttb__region_body(sizeof *c);
   l.rows = l.table + sizeof(ttb__limiter_table);
-  l.slots = l.rows + ttb__round64(TTB__ROWS_BYTES(c->threads));
+  l.keys = l.rows + ttb__round64(TTB__ROWS_BYTES(c->threads));
+  l.slots = l.keys;
+  if (c->flags & TTB_LIMITER_KEYED) l.slots += ttb__round64(8 * (uint64_t)c->capacity);
   l.total = l.slots + ttb__round64(l.stride * c->capacity);
   return l;
 }
@@ -47,6 +49,8 @@ static void open_handle(ttb_limiter *ret, void *mem, const ttb_limiter_config *c
       .capacity = c->capacity,
       .stride = (uint32_t)l.stride,
       .row = TTB__NO_ROW,
+      .keys = c->flags & TTB_LIMITER_KEYED ? (ttb__a64 *)(void *)(base + l.keys) : NULL,
+      .seed = c->seed,
       .threads = c->threads,
       .region = mem,
       .table = (ttb__limiter_table *)(void *)(base + l.table),

@@ -6,13 +6,16 @@
  *     retry          16 buckets (turns.h): retries, first attempts
  *     retry tokens   one word: millionths of a token that are missing
  *     throttle       16 buckets: accepts, requests; one word: how many draws
+ *     adaptive       limit, window, what the rule keeps; permits words (permit.h)
+ *     concurrent     a cell a row: {incarnation 16 | retries 24 | calls 24}
  *
  * I1  All zero is an unused slot, of every kind. A slot has no header.
  * I2  Every decision is one word changed by one compare-and-swap (or a bucket
  *     by one addition), so a caller killed anywhere leaves all legal. Words
  *     decide alone: relaxed is enough everywhere.
- * I3  A permit is a word that names its holder and counts its takings: it is
- *     given back by a swap from exactly that, or by who cleans up a dead row. */
+ * I3  What is in flight stands in words that say whose it is (permit.h, and the
+ *     cells of concurrent.c): it is given back by a swap from exactly that, or by
+ *     who cleans up a dead row. */
 #ifndef TTB_LIB_LIMITER_LIMITER_H
 #define TTB_LIB_LIMITER_LIMITER_H
 
@@ -21,12 +24,13 @@
 #include "../base/region.h"
 #include "../base/rows.h"
 #include "../base/ticket.h"
+#include "limits.h"
 
 #include <trimtab/limiter.h>
 
 #define TTB__LIMITER_MAX_PERMITS 16384u
 #define TTB__LIMITER_CLASSES 4u
-#define TTB__LIMITER_KINDS 5u
+#define TTB__LIMITER_KINDS 7u
 /* The longest refill of a burst. */
 #define TTB__LIMITER_HORIZON_MS UINT64_C(2592000000) /* 30 days */
 /* A caller may be preempted this long between reading the clock and a word. */
@@ -72,7 +76,18 @@ typedef TTB__HANDLE_STRUCT ttb__limiter {
       int32_t accept_ppm, max_reject_ppm;
       uint32_t aggression, min_requests;
     } throttle;
+    struct {
+      ttb__limit_params params;
+      uint32_t algorithm, window_ms, samples, lease_ms, timeout_ms; /* ms 0: none */
+      uint32_t measure, quantile;                                   /* calls, ppm */
+      uint32_t hint; /* where a joined handle looks first */
+    } adaptive;
+    struct {
+      uint32_t budget_ppm, min_retries;
+    } concurrent;
   } u;
+  ttb__a64 *keys; /* NULL unless keyed */
+  uint64_t seed;
   /* cold */
   uint32_t threads;
   ttb__region *region;
@@ -99,10 +114,13 @@ typedef struct ttb__limiter_kind {
                   ttb_limiter_info *ret);
   /* Gives back all a row holds in a slot; NULL if rows hold nothing. */
   void (*give_all)(const ttb__limiter *l, void *slot, uint32_t row);
+  /* Whether a slot is as good as unused; NULL if it never is again. */
+  bool (*idle)(const ttb__limiter *l, const void *slot, uint64_t now_ns);
 } ttb__limiter_kind;
 
 extern const ttb__limiter_kind ttb__limiter_bulkhead, ttb__limiter_rate, ttb__limiter_retry,
-    ttb__limiter_retry_tokens, ttb__limiter_throttle;
+    ttb__limiter_retry_tokens, ttb__limiter_throttle, ttb__limiter_adaptive,
+    ttb__limiter_concurrent;
 
 extern const ttb__struct ttb__limiter_config_fields, ttb__limiter_info_fields,
     ttb__limiter_stats_fields, ttb__limiter_backoff_fields;

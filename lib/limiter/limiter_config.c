@@ -30,6 +30,28 @@ static const ttb__field config_fields[] = {
     C(I32, max_reject_ppm, "ppm", 1, 1000000, 800000, 0),
     C(U32, min_requests, "calls", 1, 100000, 20, 0),
     C(U64, seed, "", 0, 0, 0, TTB__ANY),
+    C(U32, flags, "", 0, TTB_LIMITER_KEYED, 0, 0),
+    C(U32, algorithm, "", TTB_LIMIT_AIMD, TTB_LIMIT_GRADIENT, TTB_LIMIT_GRADIENT2, 0),
+    C(U32, initial_limit, "calls", 1, TTB__MAX_PERMIT, 0, 0),
+    C(U32, min_limit, "calls", 1, TTB__MAX_PERMIT, 0, 0),
+    C(U32, max_limit, "calls", 1, TTB__MAX_PERMIT, 0, 0),
+    C(I32, limit_window_ms, "ms", 1, 3600000, 0, TTB__MAY_BE_OFF),
+    C(U32, limit_samples, "calls", 1, 10000, 0, 0),
+    C(I32, smoothing_ppm, "ppm", 1, 1000000, 0, 0),
+    C(I32, backoff_ppm, "ppm", 1, 999999, 0, TTB__MAY_BE_OFF),
+    C(I32, timeout_ms, "ms", 1, 3600000, 0, TTB__MAY_BE_OFF),
+    C(U32, alpha, "calls", 1, 1000, 3, 0),
+    C(U32, beta, "calls", 1, 1000, 6, 0),
+    C(U32, queue, "calls", 1, 10000, 4, 0),
+    C(U32, long_window, "samples", 1, 1000000, 600, 0),
+    C(I32, tolerance_ppm, "ppm", 1000000, 10000000, 1500000, 0),
+    C(I32, buffer_ppm, "ppm", 1, 10000000, 250000, TTB__MAY_BE_OFF),
+    C(U32, measure_ms, "ms", 1000, 86400000, 60000, 0),
+    C(U32, measure_samples, "calls", 1, 10000, 50, 0),
+    C(I32, measure_jitter_ppm, "ppm", 1, 1000000, 150000, TTB__MAY_BE_OFF),
+    C(I32, quantile_ppm, "ppm", 1, 1000000, 500000, 0),
+    C(I32, budget_ppm, "ppm", 1, 1000000, 200000, TTB__MAY_BE_OFF),
+    C(I32, min_retries, "calls", 1, 1000000, 3, TTB__MAY_BE_OFF),
 };
 const ttb__struct ttb__limiter_config_fields = TTB__STRUCT(ttb_limiter_config, config_fields);
 
@@ -39,7 +61,8 @@ static const ttb__field info_fields[] = {
     I(U32, struct_size, "bytes"), I(U32, kind, ""),           I(U32, available, ""),
     I(U32, in_use, "calls"),      I(I32, reject_ppm, "ppm"),  I(U32, reserved, ""),
     I(U64, requests, "calls"),    I(U64, accepts, "calls"),   I(I64, balance_ppm, "ppm"),
-    I(I64, retry_after_ns, "ns"),
+    I(I64, retry_after_ns, "ns"), I(U64, latency_ns, "ns"),   I(U32, limit, "calls"),
+    I(I32, measuring, ""),
 };
 const ttb__struct ttb__limiter_info_fields = TTB__STRUCT(ttb_limiter_info, info_fields);
 
@@ -77,6 +100,52 @@ static int32_t burst_fits(const ttb_limiter_config *c, ttb_detail *d) {
   return ttb__fail(d, TTB_ERR_RANGE, "burst", -1, c->burst, 1, (int64_t)most);
 }
 
+/* What the peer of each algorithm has by default, in the order of TTB_LIMIT_*. */
+static const struct {
+  uint32_t min, max;
+  int32_t window_ms;
+  uint32_t samples;
+  int32_t smoothing_ppm, backoff_ppm, timeout_ms;
+} limit_defaults[] = {
+    {20, 200, 100, 10, 1000000, 900000, 5000},
+    {1, 1000, 100, 10, 1000000, TTB_OFF, TTB_OFF},
+    {20, 200, 1000, 10, 200000, TTB_OFF, TTB_OFF},
+    {3, 1000, 100, 1, 1000000, TTB_OFF, TTB_OFF},
+};
+
+/* Puts in the algorithm's own defaults and checks the order of the limits. */
+static int32_t limits_fit(ttb_limiter_config *c, ttb_detail *d) {
+  uint32_t a = c->algorithm - 1;
+  if (c->limit_samples == 0) c->limit_samples = c->limit_window_ms < 0 ? 1 : limit_defaults[a].samples;
+  if (c->limit_window_ms == 0) c->limit_window_ms = limit_defaults[a].window_ms;
+  if (c->smoothing_ppm == 0) c->smoothing_ppm = limit_defaults[a].smoothing_ppm;
+  if (c->backoff_ppm == 0) c->backoff_ppm = limit_defaults[a].backoff_ppm;
+  if (c->timeout_ms == 0) c->timeout_ms = limit_defaults[a].timeout_ms;
+  if (c->max_limit == 0) {
+    c->max_limit = limit_defaults[a].max;
+    if (c->max_limit < c->min_limit) c->max_limit = c->min_limit;
+    if (c->max_limit < c->initial_limit) c->max_limit = c->initial_limit;
+  }
+  if (c->min_limit == 0) {
+    c->min_limit = limit_defaults[a].min;
+    if (c->min_limit > c->max_limit) c->min_limit = c->max_limit;
+    if (c->initial_limit != 0 && c->min_limit > c->initial_limit) c->min_limit = c->initial_limit;
+  }
+  if (c->min_limit > c->max_limit)
+    return ttb__fail(d, TTB_ERR_RANGE, "min_limit", -1, c->min_limit, 1, c->max_limit);
+  if (c->initial_limit == 0) {
+    c->initial_limit = 20;
+    if (c->initial_limit < c->min_limit) c->initial_limit = c->min_limit;
+    if (c->initial_limit > c->max_limit) c->initial_limit = c->max_limit;
+  }
+  if (c->initial_limit < c->min_limit || c->initial_limit > c->max_limit)
+    return ttb__fail(d, TTB_ERR_RANGE, "initial_limit", -1, c->initial_limit, c->min_limit,
+                     c->max_limit);
+  if (c->algorithm == TTB_LIMIT_AIMD && c->backoff_ppm < 0)
+    return ttb__fail(d, TTB_ERR_RANGE, "backoff_ppm", -1, c->backoff_ppm, 1, 999999);
+  return TTB_OK;
+}
+
 int32_t ttb__limiter_config_read(const ttb_limiter_config *config, ttb_limiter_config *ret,
                                  ttb_detail *d) {
   ttb_limiter_config c;
@@ -87,6 +156,7 @@ int32_t ttb__limiter_config_read(const ttb_limiter_config *config, ttb_limiter_c
     if ((code = reserve_fits(&c, c.reserve_2, "reserve_2", d)) < 0) return code;
     if ((code = reserve_fits(&c, c.reserve_3, "reserve_3", d)) < 0) return code;
   }
+  if (c.kind == TTB_LIMITER_ADAPTIVE && (code = limits_fit(&c, d)) < 0) return code;
   if (c.kind == TTB_LIMITER_RATE && (code = burst_fits(&c, d)) < 0) return code;
   *ret = c;
   return TTB_OK;

@@ -81,4 +81,11 @@ static int32_t look(const ttb__limiter *l, void *slot, uint32_t ask, uint64_t no
   return TTB_LIMIT;
 }
 
-const ttb__limiter_kind ttb__limiter_rate = {stride, open, acquire, report, look, NULL};
+/* The bucket is full again: nobody could tell it from a new one. */
+static bool idle(const ttb__limiter *l, const void *slot, uint64_t now_ns) {
+  const ttb__a64 *word = slot;
+  uint64_t now = fine(ttb__clock_look(&l->region->clock, now_ns), now_ns);
+  return ahead_of(l, ttb__load_rlx(word), now) == 0;
+}
+
+const ttb__limiter_kind ttb__limiter_rate = {stride, open, acquire, report, look, NULL, idle};

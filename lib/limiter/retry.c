@@ -100,7 +100,13 @@ static int32_t look(const ttb__limiter *l, void *slot, uint32_t ask, uint64_t no
   return judge(balance_of(l, c), ONE, ask, ret);
 }
 
-const ttb__limiter_kind ttb__limiter_retry = {stride, open, acquire, report, look, NULL};
+static bool idle(const ttb__limiter *l, const void *slot, uint64_t now_ns) {
+  uint64_t now_ms = ttb__clock_look(&l->region->clock, now_ns);
+  ttb__turns c = ttb__turns_sum(slot, ttb__turns_now(l->u.retry.inverse, now_ms));
+  return c.all == 0 && c.some == 0;
+}
+
+const ttb__limiter_kind ttb__limiter_retry = {stride, open, acquire, report, look, NULL, idle};
 
 /* ---- tokens ---- */
 
@@ -152,5 +158,10 @@ static int32_t tokens_look(const ttb__limiter *l, void *slot, uint32_t ask, uint
   return judge((int64_t)left, (int64_t)(l->u.tokens.full / 2 + 1), ask, ret);
 }
 
+static bool tokens_idle(const ttb__limiter *l, const void *slot, uint64_t now_ns) {
+  (void)l, (void)now_ns;
+  return ttb__load_rlx((const ttb__a64 *)slot) == 0;
+}
+
 const ttb__limiter_kind ttb__limiter_retry_tokens = {
-    tokens_stride, tokens_open, tokens_acquire, tokens_report, tokens_look, NULL};
+    tokens_stride, tokens_open, tokens_acquire, tokens_report, tokens_look, NULL, tokens_idle};

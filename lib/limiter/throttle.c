@@ -120,4 +120,10 @@ static int32_t look(const ttb__limiter *l, void *slot, uint32_t ask, uint64_t no
   return TTB_THROTTLED;
 }
 
-const ttb__limiter_kind ttb__limiter_throttle = {stride, open, acquire, report, look, NULL};
+static bool idle(const ttb__limiter *l, const void *slot, uint64_t now_ns) {
+  const throttle_slot *s = slot;
+  uint64_t now_ms = ttb__clock_look(&l->region->clock, now_ns);
+  return ttb__turns_sum(s->bucket, ttb__turns_now(l->u.throttle.inverse, now_ms)).all == 0;
+}
+
+const ttb__limiter_kind ttb__limiter_throttle = {stride, open, acquire, report, look, NULL, idle};

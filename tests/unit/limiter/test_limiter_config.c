@@ -114,6 +114,49 @@ static void test_burst(void **state) {
   assert_int_equal(ttb__limiter_interval(3, 1000), 85333333334u); /* up */
 }
 
+/* What each algorithm has by default, and what follows from the other limits. */
+static void test_limits(void **state) {
+  (void)state;
+  const uint32_t want[5][3] = {{0}, {20, 20, 200}, {1, 20, 1000}, {20, 20, 200}, {3, 20, 1000}};
+  const int32_t windows[5] = {0, 100, 100, 1000, 100};
+  ttb_limiter_config c = TTB_CONFIG(ttb_limiter_config), full;
+  c.kind = TTB_LIMITER_ADAPTIVE;
+  for (c.algorithm = TTB_LIMIT_AIMD; c.algorithm <= TTB_LIMIT_GRADIENT; c.algorithm++) {
+    assert_int_equal(ttb__limiter_config_read(&c, &full, NULL), TTB_OK);
+    assert_int_equal(full.min_limit, want[c.algorithm][0]);
+    assert_int_equal(full.initial_limit, want[c.algorithm][1]);
+    assert_int_equal(full.max_limit, want[c.algorithm][2]);
+    assert_int_equal(full.limit_window_ms, windows[c.algorithm]);
+    assert_int_equal(full.limit_samples, c.algorithm == TTB_LIMIT_GRADIENT ? 1 : 10);
+  }
+  c.algorithm = 0;
+  c.max_limit = 7; /* the others follow */
+  assert_int_equal(ttb__limiter_config_read(&c, &full, NULL), TTB_OK);
+  assert_int_equal(full.algorithm, TTB_LIMIT_GRADIENT2);
+  assert_int_equal(full.min_limit, 7);
+  assert_int_equal(full.initial_limit, 7);
+  c.max_limit = 0, c.min_limit = 500;
+  assert_int_equal(ttb__limiter_config_read(&c, &full, NULL), TTB_OK);
+  assert_int_equal(full.max_limit, 500);
+  c.max_limit = 499;
+  assert_int_equal(check(&c), TTB_ERR_RANGE);
+  assert_string_equal(d.field, "min_limit");
+  c.min_limit = 10, c.initial_limit = 9;
+  assert_int_equal(check(&c), TTB_ERR_RANGE);
+  assert_string_equal(d.field, "initial_limit");
+  assert_int_equal(d.min, 10);
+  c.initial_limit = 500;
+  assert_int_equal(check(&c), TTB_ERR_RANGE);
+  c.initial_limit = 0, c.algorithm = TTB_LIMIT_AIMD, c.backoff_ppm = TTB_OFF;
+  assert_int_equal(check(&c), TTB_ERR_RANGE);
+  assert_string_equal(d.field, "backoff_ppm");
+  c.algorithm = TTB_LIMIT_VEGAS;
+  assert_int_equal(check(&c), TTB_OK);
+  c.limit_window_ms = TTB_OFF;
+  assert_int_equal(ttb__limiter_config_read(&c, &full, NULL), TTB_OK);
+  assert_int_equal(full.limit_samples, 1);
+}
+
 static void test_field(void **state) {
   (void)state;
   ttb_field f = {.struct_size = sizeof f};
@@ -130,6 +173,7 @@ int main(void) {
       cmocka_unit_test(test_struct_size), cmocka_unit_test(test_ranges),
       cmocka_unit_test(test_reserves),    cmocka_unit_test(test_burst),
       cmocka_unit_test(test_field),
+      cmocka_unit_test(test_limits),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
