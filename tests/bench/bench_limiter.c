@@ -27,9 +27,19 @@ static void call_of(void *ctx, uint32_t thread, uint64_t n) {
   }
 }
 
+/* A hundred thousand clients in turn, each far from its limit. */
+static void keyed(void *ctx, uint64_t n) {
+  static uint64_t key;
+  while (n--) {
+    key = key * UINT64_C(6364136223846793005) + 1;
+    (void)ttb_limiter_acquire_key(ctx, 1 + (key >> 40) % 100000, 0, now += 100);
+  }
+}
+
 int main(int argc, char **argv) {
   bench b = bench_start(argc, argv);
   ttb_limiter bulkhead, mine[2], rate, refused, retry, tokens, throttle;
+  ttb_limiter adaptive[4], own[2], concurrent, row, clients;
   ttb_limiter_config c = TTB_CONFIG(ttb_limiter_config);
   c.permits = 64;
   if (ttb_limiter_new(&bulkhead, &c, NULL) < 0 || ttb_limiter_join(&bulkhead, 1, &mine[0]) < 0 ||
@@ -50,6 +60,24 @@ int main(int argc, char **argv) {
   c.kind = TTB_LIMITER_THROTTLE;
   if (ttb_limiter_new(&throttle, &c, NULL) < 0) return 1;
 
+  for (uint32_t a = TTB_LIMIT_AIMD; a <= TTB_LIMIT_GRADIENT; a++) {
+    c = TTB_CONFIG(ttb_limiter_config);
+    c.kind = TTB_LIMITER_ADAPTIVE;
+    c.algorithm = a;
+    if (ttb_limiter_new(&adaptive[a - 1], &c, NULL) < 0) return 1;
+  }
+  if (ttb_limiter_join(&adaptive[2], 1, &own[0]) < 0 || ttb_limiter_join(&adaptive[2], 1, &own[1]) < 0)
+    return 1;
+  c = TTB_CONFIG(ttb_limiter_config);
+  c.kind = TTB_LIMITER_RETRY_CONCURRENT;
+  if (ttb_limiter_new(&concurrent, &c, NULL) < 0 || ttb_limiter_join(&concurrent, 1, &row) < 0) return 1;
+  c.kind = TTB_LIMITER_RATE;
+  c.flags = TTB_LIMITER_KEYED;
+  c.capacity = 200000;
+  c.rate = 1000000000;
+  c.burst = 1000000;
+  if (ttb_limiter_new(&clients, &c, NULL) < 0) return 1;
+
   bench_one(&b, "bulkhead acquire+report", BENCH_ADD, call, &bulkhead);
   bench_one(&b, "bulkhead acquire+report, joined", BENCH_ADD, call, &mine[0]);
   bench_two(&b, "bulkhead acquire+report, 2 threads joined", call_of, mine);
@@ -58,7 +86,20 @@ int main(int argc, char **argv) {
   bench_one(&b, "retry first attempt+report", BENCH_ADD, call, &retry);
   bench_one(&b, "retry tokens acquire+report", BENCH_ADD, call, &tokens);
   bench_one(&b, "throttle acquire+report", BENCH_ADD, call, &throttle);
+  bench_one(&b, "adaptive acquire+report, aimd", BENCH_ADD, call, &adaptive[0]);
+  bench_one(&b, "adaptive acquire+report, vegas", BENCH_ADD, call, &adaptive[1]);
+  bench_one(&b, "adaptive acquire+report, gradient2", BENCH_ADD, call, &adaptive[2]);
+  bench_one(&b, "adaptive acquire+report, gradient", BENCH_ADD, call, &adaptive[3]);
+  bench_one(&b, "adaptive acquire+report, gradient2 joined", BENCH_ADD, call, &own[0]);
+  bench_two(&b, "adaptive acquire+report, 2 threads joined", call_of, own);
+  bench_one(&b, "concurrent first attempt+report, joined", BENCH_ADD, call, &row);
+  bench_one(&b, "rate acquire, one of 100,000 keys", BENCH_ADD, keyed, &clients);
   int status = bench_end(&b);
+  for (int i = 0; i < 2; i++) ttb_limiter_free(&own[i]);
+  for (int i = 0; i < 4; i++) ttb_limiter_free(&adaptive[i]);
+  ttb_limiter_free(&row);
+  ttb_limiter_free(&concurrent);
+  ttb_limiter_free(&clients);
   ttb_limiter_free(&mine[1]);
   ttb_limiter_free(&mine[0]);
   ttb_limiter_free(&bulkhead);

@@ -2,7 +2,7 @@
 /* Fuzz: a limiter from any config, any calls, any bytes in its region.
  *
  *     byte 0: 0 = a region of our own making, else the bytes themselves are it
- *     96 bytes: the config (struct_size included)
+ *     96 bytes: the config (struct_size included); more of it if struct_size says so
  *     then: operations of 12 bytes; those of kind 7 scribble over the region
  *
  * Nothing may crash, hang or touch what is not the region's; while nobody
@@ -22,6 +22,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 static void must(bool ok) {
   if (!ok) abort();
 }
+_Static_assert(sizeof(ttb_limiter_config) >= 96, "the corpora have that much of it");
 
 typedef struct reader {
   const uint8_t *p;
@@ -40,12 +41,15 @@ static bool take(reader *r, void *to, size_t n) {
 static void looks_right(ttb_limiter *l, uint32_t slot, uint32_t ask, uint64_t now) {
   ttb_limiter_info i = {.struct_size = sizeof i};
   if (ttb_limiter_explain(l, slot, ask, now, &i) != TTB_OK) return;
-  must(i.kind >= TTB_LIMITER_BULKHEAD && i.kind <= TTB_LIMITER_THROTTLE);
-  must(i.in_use <= 16384);
+  must(i.kind >= TTB_LIMITER_BULKHEAD && i.kind <= TTB_LIMITER_RETRY_CONCURRENT);
+  must(i.in_use <= 32767);
+  must(i.limit <= 1000000);
   must(i.reject_ppm >= 0 && i.reject_ppm <= 1000000);
   must(i.retry_after_ns >= -1);
   must((ttb_limiter_peek(l, slot, ask, now) == TTB_OK) == (i.retry_after_ns == 0));
   if (i.kind == TTB_LIMITER_THROTTLE) must(i.accepts <= i.requests);
+  if (i.kind == TTB_LIMITER_RETRY_CONCURRENT) must(i.accepts <= i.requests);
+  if (i.kind == TTB_LIMITER_ADAPTIVE) must(i.limit > 0 && i.limit <= 32767 && i.available <= i.limit);
 }
 
 static void operate(ttb_limiter *shared, ttb_limiter *mine, unsigned char *mem, uint64_t bytes,
@@ -93,6 +97,10 @@ static void operate(ttb_limiter *shared, ttb_limiter *mine, unsigned char *mem, 
       int32_t codes[4], outcomes[4] = {op.value % 5, op.slot % 5, 0, 4};
       must(ttb_limiter_acquire_n(l, slots, asks, 4, now, tickets) <= 4);
       must(ttb_limiter_report_n(l, tickets, outcomes, 4, now, codes) <= 4);
+      uint64_t keys[4] = {op.slot, op.ask, time, op.value};
+      must(ttb_limiter_acquire_key_n(l, keys, asks, 4, now, tickets) <= 4);
+      int32_t found = ttb_limiter_claim(l, keys[0], now);
+      if (found >= 0 && !scribbled) must(ttb_limiter_claim(shared, keys[0], now) == found);
       break;
     }
     default:
@@ -113,14 +121,16 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
   uint8_t hostile;
   union {
     ttb_limiter_config c;
-    unsigned char bytes[96];
+    unsigned char bytes[sizeof(ttb_limiter_config) + 8];
   } config;
   ttb_limiter l, mine;
   ttb_detail detail = {.struct_size = sizeof detail};
   char text[80];
   (void)take(&r, &hostile, 1);
-  (void)take(&r, &config, sizeof config);
+  memset(&config, 0, sizeof config);
+  (void)take(&r, &config, 96);
   if (config.c.struct_size > sizeof config) config.c.struct_size = sizeof config;
+  if (config.c.struct_size > 96) (void)take(&r, config.bytes + 96, config.c.struct_size - 96);
 
   int32_t code = ttb_limiter_check(&config.c, &detail);
   must(detail.code == code);

@@ -4,9 +4,10 @@
  * 1. Two processes, two addresses: what one takes, the other does not get.
  * 2. Single-stepped: killed at every instruction of acquire, report and recover,
  *    then recovered: every permit is there again, and no more than there are.
- * 3. Torture: six workers on one bulkhead, killed at random. By what they write
- *    down themselves there are never more permits in their hands than there
- *    are, and none of them above its importance; after recover none is missing. */
+ * 3. Torture: six workers on one bulkhead, killed at random; then on an adaptive
+ *    limit that moves with each report. By what they write down themselves there
+ *    are never more permits in their hands than there are, and none of them above
+ *    its importance; after recover none is missing. */
 #define _GNU_SOURCE
 #include <stdatomic.h>
 #include <stdbool.h>
@@ -115,6 +116,10 @@ static ttb_limiter_config stepped_config(const stepped *x) {
   c.window_ms = PERMITS * 1000;
   c.reserve_3 = 1;
   c.threads = 4;
+  c.algorithm = TTB_LIMIT_VEGAS;
+  c.min_limit = c.max_limit = PERMITS;
+  c.limit_samples = 1;
+  c.min_retries = PERMITS;
   return c;
 }
 
@@ -167,6 +172,22 @@ static int check_stepped(singlestep *s, int ended) {
     if (take_all(&x->parent, 0, 3) != PERMITS - 1) return wrong("of the least important", 3);
     return 0;
   }
+  if (x->kind == TTB_LIMITER_ADAPTIVE) { /* wherever a window was left off */
+    ttb_limiter_info i = info(&x->parent, 0, 0);
+    if (i.in_use != 0 || i.limit != PERMITS) return wrong("out, or another limit", i.in_use);
+    if (take_all(&x->parent, 0, 0) != PERMITS) return wrong("permits", take_all(&x->parent, 0, 0));
+    for (uint64_t ms = 0; ms < 1000; ms += 100) { /* and it goes on */
+      int64_t t = ttb_limiter_acquire(&x->parent, 0, 0, T0 + ms * MS);
+      if (ttb_limiter_report(&x->parent, t, TTB_SUCCESS, T0 + (ms + 5) * MS) != TTB_OK)
+        return wrong("report", t);
+    }
+    if (info(&x->parent, 0, 0).latency_ns == 0) return wrong("no window ends any more", 0);
+    return 0;
+  }
+  if (x->kind == TTB_LIMITER_RETRY_CONCURRENT) { /* its row is clean */
+    ttb_limiter_info i = info(&x->parent, 0, 1);
+    return i.in_use == 0 && i.available == PERMITS ? 0 : wrong("in flight", i.in_use);
+  }
   /* A rate or a budget: what was taken is taken, once or not at all. */
   int left = (int)info(&x->parent, 0, x->ask).available, before = PERMITS - x->held;
   int after = before + (x->reports ? 1 : -1);
@@ -188,6 +209,15 @@ static int single_steps(unsigned *passed, unsigned *failed) {
       {.name = "retry acquire", .kind = TTB_LIMITER_RETRY, .ask = 1},
       {.name = "retry cancel", .kind = TTB_LIMITER_RETRY, .ask = 1, .held = 2, .reports = true,
        .outcome = TTB_CANCELLED},
+      {.name = "adaptive acquire", .kind = TTB_LIMITER_ADAPTIVE, .held = 1},
+      {.name = "adaptive acquire, refused", .kind = TTB_LIMITER_ADAPTIVE, .held = 3},
+      {.name = "adaptive report, a window ends", .kind = TTB_LIMITER_ADAPTIVE, .held = 2,
+       .reports = true},
+      {.name = "adaptive recover", .kind = TTB_LIMITER_ADAPTIVE, .recovers = true},
+      {.name = "concurrent acquire", .kind = TTB_LIMITER_RETRY_CONCURRENT, .ask = 1},
+      {.name = "concurrent report", .kind = TTB_LIMITER_RETRY_CONCURRENT, .ask = 1, .held = 2,
+       .reports = true},
+      {.name = "concurrent recover", .kind = TTB_LIMITER_RETRY_CONCURRENT, .recovers = true},
   };
   for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
     ttb_limiter_config c = stepped_config(&cases[i]);
@@ -223,6 +253,7 @@ typedef struct shared {
 } shared;
 
 static ttb_limiter mine; /* the parent's */
+static uint32_t kind;
 
 static uint64_t rnd(uint64_t *x) {
   *x = *x * UINT64_C(6364136223846793005) + 1442695040888963407;
@@ -270,7 +301,7 @@ static void work(torture *t, uint32_t worker, uint64_t token) {
     _exit(1);
   for (;;) {
     uint32_t k = (uint32_t)rnd(&x) % HOLD, slot = (uint32_t)rnd(&x) % SLOTS;
-    uint32_t ask = rnd(&x) % 2 ? 3 : 0;
+    uint32_t ask = rnd(&x) % 2 && kind == TTB_LIMITER_BULKHEAD ? 3 : 0;
     if (ticket[k] < 0) {
       ticket[k] = ttb_limiter_acquire(&own, slot, ask, T0);
       atomic_fetch_add(ticket[k] < 0 ? &m->refused : &m->granted, 1);
@@ -282,7 +313,8 @@ static void work(torture *t, uint32_t worker, uint64_t token) {
       }
     } else {
       set_claim(m, worker, k, 0); /* before the permit is another's */
-      if (ttb_limiter_report(&own, ticket[k], TTB_SUCCESS, T0) != TTB_OK) fault(m, "report", k);
+      int32_t outcome = rnd(&x) % 4 ? TTB_SUCCESS : TTB_FAILURE;
+      if (ttb_limiter_report(&own, ticket[k], outcome, T0) != TTB_OK) fault(m, "report", k);
       if (rnd(&x) % 4 == 0 && ttb_limiter_report(&own, ticket[k], TTB_SUCCESS, T0) != TTB_STALE)
         fault(m, "a double report", k);
       ticket[k] = -1;
@@ -311,8 +343,11 @@ static int check_quiet(torture *t) {
   if (stats.joined != 1) return wrong("rows still taken", stats.joined);
   for (uint32_t slot = 0; slot < SLOTS; slot++) {
     if (info(&mine, slot, 0).in_use != 0) return wrong("permits of the dead are out", slot);
-    if (take_all(&mine, slot, 0) != (int)CAP) return wrong("a permit is missing", slot);
-    if (take_all(&mine, slot, 3) != (int)(CAP - RESERVE)) return wrong("the reserve", slot);
+    ttb_limiter_info i = info(&mine, slot, 0);
+    if (kind == TTB_LIMITER_ADAPTIVE && (i.limit < 2 || i.limit > CAP)) return wrong("limit", i.limit);
+    int all = kind == TTB_LIMITER_ADAPTIVE ? (int)i.limit : (int)CAP;
+    if (take_all(&mine, slot, 0) != all) return wrong("a permit is missing", slot);
+    if (kind == TTB_LIMITER_BULKHEAD && take_all(&mine, slot, 3) != (int)(CAP - RESERVE)) return wrong("the reserve", slot);
   }
   return 0;
 }
@@ -325,8 +360,12 @@ static int torture_it(int argc, char **argv) {
   torture_arguments(&t, argc, argv);
   if (torture_map(&t) < 0) return 1;
   shared *m = t.mem;
+  c.kind = kind;
   c.capacity = SLOTS;
-  c.permits = CAP;
+  c.permits = c.max_limit = CAP;
+  c.min_limit = 2;
+  c.algorithm = TTB_LIMIT_AIMD;
+  c.limit_window_ms = TTB_OFF;
   c.reserve_3 = RESERVE;
   c.threads = WORKERS + 1;
   if (ttb_limiter_init(&l, m->region, sizeof m->region, &c) < 0 ||
@@ -348,8 +387,11 @@ int main(int argc, char **argv) {
   passed += 3 - failed;
   if (single_steps(&passed, &failed) != 0) failed++;
   fflush(stdout);
-  if (torture_it(argc, argv) == 0) passed++;
-  else failed++;
+  for (int i = 0; i < 2; i++) {
+    kind = i == 0 ? TTB_LIMITER_BULKHEAD : TTB_LIMITER_ADAPTIVE;
+    if (torture_it(argc, argv) == 0) passed++;
+    else failed++;
+  }
   printf("%u passed, %u failed\n", passed, failed);
   return failed == 0 ? 0 : 1;
 }

@@ -4,10 +4,12 @@
  * Bulkhead: an array of who holds what until when. Rate: a bucket of tokens, in
  * the limiter's own units to the last bit, and an exact one that it must never
  * outrun. Retry: a list of attempts. Tokens: a number. Throttle: the formula in
- * doubles. Backoff: its bounds. */
+ * doubles. Backoff: its bounds. Adaptive: a list of the permits that are out; the
+ * rules: the peers' formulas in doubles, a step at a time. Keys: a map. */
 #include <math.h>
 #include <string.h>
 
+#include "../../lib/limiter/limits.h"
 #include <trimtab/limiter.h>
 
 #include "check.h"
@@ -290,6 +292,199 @@ static void backoff(check *c) {
   CHECK(c, (double)ms >= from && (double)ms <= to, "%" PRId64 " ms, not in %f..%f", ms, from, to);
 }
 
+/* ---- adaptive ---- */
+
+#define MOST 60
+
+/* Exactly those below the limit are granted, the lowest first; latencies of
+ * Vegas' least are those that passed; the limit moves as AIMD says. */
+static void adaptive_life(check *c, uint32_t steps) {
+  ttb_limiter_config k = TTB_CONFIG(ttb_limiter_config);
+  ttb_limiter l;
+  struct {
+    int64_t ticket;
+    uint64_t since;
+    bool out;
+  } at[MOST] = {{0, 0, false}};
+  k.kind = TTB_LIMITER_ADAPTIVE;
+  k.algorithm = check_chance(c, 1, 2) ? TTB_LIMIT_AIMD : TTB_LIMIT_VEGAS;
+  k.limit_window_ms = TTB_OFF;
+  k.min_limit = 1 + (uint32_t)check_below(c, 10);
+  k.max_limit = (uint32_t)check_between(c, k.min_limit, MOST);
+  k.initial_limit = (uint32_t)check_between(c, k.min_limit, k.max_limit);
+  if (ttb_limiter_new(&l, &k, NULL) != TTB_OK) {
+    CHECK(c, false, "new");
+    return;
+  }
+  uint64_t now = T0, least = UINT64_MAX;
+  uint32_t limit = k.initial_limit, peak = 0, samples = 0;
+  while (steps-- > 0 && check_step(c) && samples < 14 * k.min_limit) { /* Vegas forgets from 15 on */
+    now += check_below(c, 4000) * 250;
+    uint32_t lowest = 0, out = 0;
+    while (lowest < MOST && at[lowest].out) lowest++;
+    for (uint32_t i = 0; i < MOST; i++) out += at[i].out;
+    if (check_chance(c, 11, 20)) {
+      int64_t t = ttb_limiter_acquire(&l, 0, 0, now);
+      CHECK(c, (t >= 0) == (lowest < limit), "ticket %" PRId64 " at %u of %u", t, lowest, limit);
+      peak = peak > (t >= 0 ? lowest + 1 : limit) ? peak : (t >= 0 ? lowest + 1 : limit);
+      if (t < 0) continue;
+      CHECK(c, (uint32_t)(t >> 48) == lowest, "permit %d, not the lowest", (int)(t >> 48));
+      at[lowest].ticket = t, at[lowest].since = now, at[lowest].out = true;
+    } else {
+      uint32_t i = (uint32_t)check_below(c, MOST);
+      int32_t outcome = (int32_t)check_below(c, 5), code;
+      code = ttb_limiter_report(&l, at[i].ticket, outcome, now);
+      if (!at[i].out) {
+        CHECK(c, code == TTB_STALE || at[i].ticket == 0, "report: %d", code);
+        continue;
+      }
+      CHECK(c, code == TTB_OK, "report: %d", code);
+      at[i].out = false;
+      if (outcome >= TTB_IGNORED) continue;
+      uint32_t inflight = peak > out ? peak : out;
+      if (k.algorithm == TTB_LIMIT_AIMD) {
+        if (outcome == TTB_FAILURE) limit = limit * 9 / 10;
+        else if (2 * inflight >= limit) limit++;
+        limit = limit < k.min_limit ? k.min_limit : limit > k.max_limit ? k.max_limit : limit;
+        CHECK(c, info(&l, 0, 0, now).limit == limit, "limit %u, should be %u",
+              info(&l, 0, 0, now).limit, limit);
+      } else {
+        uint64_t took = now > at[i].since ? now - at[i].since : 250;
+        samples++;
+        if (outcome != TTB_FAILURE && took < least) least = took;
+        if (least != UINT64_MAX)
+          CHECK(c, info(&l, 0, 0, now).latency_ns == least, "least %" PRIu64, least);
+        limit = info(&l, 0, 0, now).limit;
+        CHECK(c, limit >= k.min_limit && limit <= k.max_limit, "limit %u", limit);
+      }
+      peak = 0;
+    }
+    ttb_limiter_info i = info(&l, 0, 0, now);
+    out = 0;
+    for (uint32_t n = 0; n < MOST; n++) out += at[n].out;
+    CHECK(c, i.in_use == out, "in use %u, should be %u", i.in_use, out);
+  }
+  ttb_limiter_free(&l);
+}
+
+static double between(double x, double low, double high) { return fmin(fmax(x, low), high); }
+
+/* One step of a rule from any state, beside its formula in doubles. A step that
+ * depends on which side of a border a double falls is not judged. */
+static void rule_step(check *c) {
+  ttb__limit_params p = {.min = 1 + (uint32_t)check_below(c, 50)};
+  p.max = (uint32_t)check_between(c, p.min, 32767);
+  p.smoothing = (uint32_t)check_between(c, 1, 1000000);
+  p.backoff = (uint32_t)check_between(c, 100000, 999999);
+  uint64_t before = ((uint64_t)check_between(c, p.min, p.max) << 32);
+  if (before >> 32 < p.max) before += check_rand(c) >> 32;
+  ttb__limit_state s = {.limit = before};
+  ttb__limit_sample x = {.latency = 1 + check_below(c, check_chance(c, 1, 2) ? 1000 : 1u << 30),
+                         .inflight = (uint32_t)check_below(c, 2 * (before >> 32) + 2),
+                         .now_ms = 1000, .dropped = check_chance(c, 1, 8)};
+  double limit = (double)before / 4294967296.0, want = limit, low = p.min, high = p.max;
+  double latency = (double)x.latency, smoothing = p.smoothing / 1e6;
+  uint32_t which = 1 + (uint32_t)check_below(c, 3);
+  if (which == TTB_LIMIT_VEGAS) {
+    uint64_t least = 1 + check_below(c, x.latency);
+    double log = limit >= 10 ? floor(log10(floor(limit))) : 1;
+    bool root = check_chance(c, 1, 2);
+    p.u.vegas.alpha = 1 + (uint32_t)check_below(c, 5);
+    p.u.vegas.beta = p.u.vegas.alpha + (uint32_t)check_below(c, 5);
+    if (!root) p.backoff = 0;
+    s.a = least;
+    double queue = limit * (1 - (double)least / latency), next = limit;
+    double down = root ? limit * p.backoff / 1e6 : limit - log;
+    if (fabs(queue - nearbyint(queue)) < 0.01) return; /* Q12 of the limit decides there */
+    queue = ceil(queue);
+    if (x.dropped) next = down;
+    else if (x.inflight * 2.0 < limit) next = limit;
+    else if (queue <= log) next = limit + p.u.vegas.beta * log;
+    else if (queue < p.u.vegas.alpha * log) next = limit + log;
+    else if (queue > p.u.vegas.beta * log) next = down;
+    if (next != limit) want = between((1 - smoothing) * limit + smoothing * between(next, low, high), low, high);
+    ttb__limit_vegas(&p, &s, &x);
+  } else if (which == TTB_LIMIT_GRADIENT2) {
+    uint64_t average = 1 + check_below(c, 1u << 30);
+    p.u.gradient2.queue = 1 + (uint32_t)check_below(c, 20);
+    p.u.gradient2.window = 1 + (uint32_t)check_below(c, 1000);
+    p.u.gradient2.tolerance = (uint32_t)check_between(c, 1000000, 3000000);
+    s.a = UINT64_C(10) << 60 | average << 20;
+    double longer = (double)average + (latency - (double)average) * 2 / (p.u.gradient2.window + 1.0);
+    double gradient = between(p.u.gradient2.tolerance / 1e6 * longer / latency, 0.5, 1);
+    if (x.inflight >= limit / 2)
+      want = between((1 - smoothing) * limit + smoothing * (limit * gradient + p.u.gradient2.queue), low, high);
+    ttb__limit_gradient2(&p, &s, &x);
+    double after = longer / latency > 2 ? longer * 0.95 : longer;
+    double got = (double)ttb__limit_gradient2_long(s.a);
+    if (fabs(longer / latency - 2) > 1e-5)
+      CHECK(c, fabs(got - after) <= 1.1 + after * 1e-9, "long %f, should be %f", got, after);
+  } else {
+    uint64_t least = 1 + check_below(c, 1u << 30);
+    p.u.gradient.buffer = (uint32_t)check_below(c, 1000000);
+    p.u.gradient.every_ms = 60000;
+    s.a = least, s.b = 31000;
+    s.limit = before = before >> 32 << 32;
+    limit = floor(limit);
+    double allowed = (double)least * (1 + p.u.gradient.buffer / 1e6);
+    double scaled = limit * between(allowed / latency, 0.5, 2);
+    want = between(scaled + sqrt(scaled), low, high);
+    ttb__limit_gradient(&p, &s, &x);
+    double got = (double)(s.limit >> 32);
+    /* least * (1 + buffer) is a whole number here: up to 1 of few */
+    double slack = want * 1.5 / allowed + 0.01;
+    CHECK(c, got <= want + slack && got >= floor(want - slack), "limit %f, should be %f", got, want);
+    return;
+  }
+  double got = (double)s.limit / 4294967296.0;
+  CHECK(c, fabs(got - want) <= 1e-4 + want * 1e-7, "rule %u: limit %f, should be %f", which, got, want);
+}
+
+/* ---- keys ---- */
+
+#define KEYS 300
+
+/* Each key has a bucket of its own, in one place as long as it is not full. */
+static void keys_life(check *c, uint32_t steps) {
+  ttb_limiter_config k = TTB_CONFIG(ttb_limiter_config);
+  ttb_limiter l;
+  struct {
+    uint64_t idle; /* when it is full again, 1/256 ns */
+    int32_t place;
+  } key[KEYS];
+  memset(key, 0, sizeof key);
+  k.kind = TTB_LIMITER_RATE;
+  k.flags = TTB_LIMITER_KEYED;
+  k.capacity = check_chance(c, 1, 2) ? 2 * KEYS : 1 + (uint32_t)check_below(c, 20);
+  k.rate = 10;
+  k.burst = 3;
+  k.seed = check_rand(c);
+  if (ttb_limiter_new(&l, &k, NULL) != TTB_OK) CHECK(c, false, "new");
+  uint64_t now = T0, interval = UINT64_C(100) * MS * 256;
+  while (steps-- > 0 && check_step(c)) {
+    now += check_below(c, 5) * MS;
+    uint32_t i = (uint32_t)check_below(c, KEYS);
+    uint64_t at = now * 256, ahead = key[i].idle > at ? key[i].idle - at : 0;
+    int64_t t = ttb_limiter_acquire_key(&l, i + 1, 0, now);
+    if (t == TTB_ERR_NOSPACE) { /* then as many others are busy as it looks at */
+      uint32_t busy = 0;
+      for (uint32_t n = 0; n < KEYS; n++) busy += key[n].idle > at;
+      CHECK(c, ahead == 0, "a busy key lost its place");
+      CHECK(c, busy >= (k.capacity < 32 ? k.capacity : 32), "no place, and %u busy", busy);
+      continue;
+    }
+    CHECK(c, (t >= 0) == (ahead + interval <= 3 * interval), "ticket %" PRId64, t);
+    if (t < 0) continue;
+    int32_t place = ttb_ticket_slot(t);
+    CHECK(c, ahead == 0 || place == key[i].place, "a busy key moved");
+    for (uint32_t n = 0; n < KEYS; n++)
+      CHECK(c, n == i || key[n].idle <= at || key[n].place != place, "two busy keys in one place");
+    key[i].place = place;
+    key[i].idle = at + ahead + interval;
+  }
+  ttb_limiter_free(&l);
+}
+
 int main(int argc, char **argv) {
   check c = check_start(argc, argv);
   check_property(&c, "a bulkhead grants exactly what is free, by importance, to its holder");
@@ -304,5 +499,11 @@ int main(int argc, char **argv) {
   while (check_step(&c)) formula(&c);
   check_property(&c, "a backoff stays within its bounds");
   while (check_step(&c)) backoff(&c);
+  check_property(&c, "an adaptive limit grants the lowest below it, and moves by its samples");
+  while (!c.wrong && c.step < c.limit) adaptive_life(&c, 500);
+  check_property(&c, "the rules are the peers' formulas");
+  while (check_step(&c)) rule_step(&c);
+  check_property_slow(&c, "a key has its own bucket in one place while it is busy", 5);
+  while (!c.wrong && c.step < c.limit) keys_life(&c, 2000);
   return check_end(&c);
 }
