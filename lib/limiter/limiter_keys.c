@@ -10,12 +10,11 @@
  *     that is 0: there the search ends.
  * I2  Of callers that miss one key, each claims the first place that is idle or
  *     0: the same one, and who loses the exchange looks again and finds it.
- * I3  A slot that changes hands between claim and acquire is charged with what
- *     its last owner was about to do: an event, once, on the side of refusing
- *     the new owner. If a place fell idle between the looks of two callers of
- *     one key, each may have one; the first is found ever after and the other
- *     falls idle. Nothing here is a cap that has to be exact: kinds that have
- *     such a cap say no idle, and keep their slots. */
+ * I3  A place is idle between its claim and the first event. Who claims it for
+ *     another key then is charged with that event, and the first key starts anew:
+ *     an event too few there, one too many here, once. If a place falls idle
+ *     between the looks of two callers of one key, each may have one; the first
+ *     is found ever after. Kinds whose cap has to be exact know no idle. */
 #include "limiter.h"
 
 #include "../base/random.h"

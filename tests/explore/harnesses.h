@@ -41,6 +41,10 @@
   ROW(ex_keys_rivals)     \
   ROW(ex_keys_find)       \
   ROW(ex_keys_used)
+  ROW(ex_limiter_permits) \
+  ROW(ex_limiter_window)  \
+  ROW(ex_limiter_budget)  \
+  ROW(ex_limiter_keys)
 
 #define EX_DECLARE(name) extern const ex_harness name;
 EX_HARNESSES(EX_DECLARE)
