@@ -101,10 +101,11 @@ static void open(ttb__limiter *l, const ttb_limiter_config *c) {
 }
 
 static ttb__a32 *buckets_of(const adaptive_slot *s) {
-  return (ttb__a32 *)((uintptr_t)s + sizeof *s);
+  return (ttb__a32 *)(uintptr_t)(s + 1);
 }
 static ttb__a64 *permits_of(const ttb__limiter *l, const adaptive_slot *s) {
-  return (ttb__a64 *)((uintptr_t)s + sizeof *s + bucket_bytes(l->u.adaptive.algorithm));
+  uintptr_t behind = (uintptr_t)bucket_bytes(l->u.adaptive.algorithm);
+  return (ttb__a64 *)((uintptr_t)(s + 1) + behind);
 }
 
 /* ---- permits ---- */
