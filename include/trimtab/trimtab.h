@@ -13,6 +13,8 @@
 #include <trimtab/budget.h>
 #include <trimtab/health.h>
 #include <trimtab/hpa.h>
+#include <trimtab/keda.h>
+#include <trimtab/knative.h>
 #include <trimtab/ladder.h>
 #include <trimtab/limiter.h>
 #include <trimtab/plan.h>

@@ -7,6 +7,8 @@
  *   hpa_group_pods  which pods count
  *   hpa_calc, hpa_calc_fuzz   one metric: pods, Object, External
  *   hpa_reconcile   a whole reconciliation with its conditions
+ *   knative_kpa, knative_windows   panic and stable, maxima and averages of windows
+ *   keda            activation, fallback, jobs
  *
  * Expected values come from Kubernetes' own tests and from a build of its logic
  * (see the files' "source"). All but store_event goes through the public API. A
@@ -21,8 +23,10 @@
 #include <string.h>
 
 #include <trimtab/hpa.h>
+#include <trimtab/keda.h>
 
 #include "../../lib/autoscaler/autoscaler.h"
+#include "../../lib/autoscaler/knative.h"
 #include "plan_cases.h"
 
 #define MAX_RULES TTB_AUTOSCALER_MAX_POLICIES
@@ -713,6 +717,255 @@ static bool run_reconcile(const json_t *c) {
   return ok;
 }
 
+/* ---- Knative ---- */
+
+static double real(const json_t *o, const char *key) {
+  return json_number_value(json_object_get(o, key));
+}
+static int64_t thousand(double x) { return llround(x * 1000); }
+static uint64_t instant(double s) { return (uint64_t)llround(s * 1e9); }
+static int64_t or_off64(int64_t n) { return n == 0 ? TTB_OFF : n; }
+
+static ttb_knative_config knative_of(const json_t *spec) {
+  ttb_knative_config c = TTB_CONFIG(ttb_knative_config);
+  double burst = real(spec, "target_burst_capacity");
+  c.target_milli = thousand(real(spec, "target"));
+  c.total_milli = thousand(real(spec, "total"));
+  c.burst_milli = burst < 0 ? TTB_OFF : thousand(burst);
+  c.panic_milli = thousand(real(spec, "panic_threshold"));
+  c.up_rate_milli = thousand(real(spec, "max_scale_up_rate"));
+  c.down_rate_milli = thousand(real(spec, "max_scale_down_rate"));
+  c.stable_ms = (int32_t)or_off64(number(spec, "stable_window_s") * 1000);
+  c.delay_ms = (uint32_t)number(spec, "scale_down_delay_s") * 1000;
+  c.unreachable = !json_is_true(json_object_get(spec, "reachable"));
+  c.activation = (uint32_t)number(spec, "activation_scale");
+  return c;
+}
+
+static bool knative_step(ttb_knative *k, ttb_knative_config *c, const json_t *step, uint64_t base) {
+  const json_t *want = json_object_get(step, "expect"), *set = json_object_get(step, "set");
+  const json_t *since = json_object_get(want, "panic_since");
+  ttb_knative_input in = TTB_CONFIG(ttb_knative_input);
+  ttb_knative_decision d = TTB_CONFIG(ttb_knative_decision);
+  if (json_object_get(set, "reachable"))
+    c->unreachable = !json_is_true(json_object_get(set, "reachable"));
+  in.ready = json_is_integer(json_object_get(step, "ready")) ? (int32_t)number(step, "ready")
+                                                             : TTB_OFF;
+  in.missing = !json_is_number(json_object_get(step, "stable"));
+  in.stable_milli = thousand(real(step, "stable"));
+  in.panic_milli = thousand(real(step, "panic"));
+  EXPECT("decide", ttb_knative_decide(k, c, &in, base + instant(real(step, "t")), &d), TTB_OK);
+  EXPECT("valid", d.valid, json_is_true(json_object_get(want, "valid")));
+  if (!d.valid) return true;
+  EXPECT("desired", d.desired, number(want, "desired"));
+  int64_t ebc = (int64_t)floor((double)d.excess_burst_milli / 1000);
+  EXPECT("excess burst", llabs(ebc - number(want, "ebc")) <= 1, true);
+  if (json_is_null(since)) EXPECT("panic", d.panicking, 0);
+  if (json_is_number(since))
+    EXPECT("panic age", d.panic_age_ms,
+           llround((real(step, "t") - json_number_value(since)) * 1000));
+  return true;
+}
+
+static bool run_knative(const json_t *c) {
+  static ttb_knative k;
+  const json_t *steps = json_object_get(c, "steps"), *want = json_object_get(c, "expect_initial");
+  const json_t *ready = json_object_get(c, "initial_ready"), *panic = json_object_get(c, "panic_since");
+  const uint64_t base = seconds(NOW_S);
+  ttb_knative_config config = knative_of(json_object_get(c, "spec"));
+  EXPECT("start", ttb_knative_start(&k, &config, json_is_integer(ready)
+                                                     ? (int32_t)json_integer_value(ready)
+                                                     : TTB_OFF, base), TTB_OK);
+  ttb__knative *inside = (ttb__knative *)(void *)&k;
+  if (json_is_number(panic)) {
+    /* The set begins in the middle of a panic. */
+    inside->panicking = 1;
+    inside->panic_since = base + instant(json_number_value(panic));
+    inside->panic_maximum = (int32_t)number(c, "max_panic_pods");
+  }
+  if (want) {
+    EXPECT("panic", inside->panicking != 0, json_is_true(json_object_get(want, "panic")));
+    EXPECT("maximum", inside->panic_maximum, number(want, "max_panic_pods"));
+  }
+  for (size_t i = 0; i < json_array_size(steps); i++)
+    if (!knative_step(&k, &config, json_array_get(steps, i), base)) return false;
+  return true;
+}
+
+static bool sliding(const json_t *c) {
+  static ttb__sliding_max m;
+  const json_t *index = json_object_get(c, "index"), *values = json_object_get(c, "values");
+  memset(&m, 0, sizeof m);
+  for (size_t i = 0; i < json_array_size(index); i++) {
+    ttb__sliding_max_record(&m, (uint32_t)number(c, "size"),
+                            (uint32_t)json_integer_value(json_array_get(index, i)),
+                            (int32_t)json_integer_value(json_array_get(values, i)));
+    EXPECT("maximum", ttb__sliding_max_current(&m),
+           json_integer_value(json_array_get(json_object_get(c, "expect"), i)));
+  }
+  return true;
+}
+
+static bool time_max(const json_t *c) {
+  static ttb__sliding_max m;
+  const json_t *events = json_object_get(c, "events");
+  int64_t step = number(c, "granularity_s"), window = number(c, "window_s");
+  memset(&m, 0, sizeof m);
+  for (size_t i = 0; i < json_array_size(events); i++) {
+    const json_t *e = json_array_get(events, i);
+    ttb__sliding_max_record(&m, (uint32_t)((window + step - 1) / step),
+                            (uint32_t)(json_integer_value(json_array_get(e, 0)) / step),
+                            (int32_t)json_integer_value(json_array_get(e, 1)));
+  }
+  EXPECT("maximum", ttb__sliding_max_current(&m), number(c, "expect"));
+  return true;
+}
+
+/* The library's averages are of thousandths. */
+static bool averages(const json_t *c, bool weighted) {
+  static ttb_knative_window window;
+  const json_t *steps = json_object_get(c, "steps");
+  EXPECT("start", ttb_knative_window_start(&window, (uint32_t)(real(c, "window_s") * 1000),
+                                           (uint32_t)(real(c, "granularity_s") * 1000)), TTB_OK);
+  for (size_t i = 0; i < json_array_size(steps); i++) {
+    const json_t *s = json_array_get(steps, i);
+    uint64_t at = instant(json_number_value(json_array_get(s, 1)));
+    int64_t value = thousand(json_number_value(json_array_get(s, 2))), got;
+    if (!strcmp(json_string_value(json_array_get(s, 0)), "rec")) {
+      EXPECT("record", ttb_knative_window_record(&window, at, value), TTB_OK);
+    } else {
+      EXPECT("average", ttb_knative_window_average(&window, at, weighted, &got), TTB_OK);
+      char what[32];
+      snprintf(what, sizeof what, "average %zu", i);
+      EXPECT(what, got, value);
+    }
+  }
+  return json_array_size(steps) > 0;
+}
+
+static bool run_windows(const json_t *c) {
+  if (is(c, "op", "sliding_max")) return sliding(c);
+  if (is(c, "op", "time_max")) return time_max(c);
+  if (is(c, "op", "window_average")) return averages(c, false);
+  if (is(c, "op", "window_weighted_average")) return averages(c, true);
+  return same_name("op", text(c, "op"), "one that is known");
+}
+
+/* ---- KEDA ---- */
+
+static uint32_t behaviour_of(const json_t *c) {
+  return is(c, "behavior", "currentReplicas")           ? TTB_KEDA_CURRENT
+         : is(c, "behavior", "currentReplicasIfHigher") ? TTB_KEDA_CURRENT_IF_HIGHER
+         : is(c, "behavior", "currentReplicasIfLower")  ? TTB_KEDA_CURRENT_IF_LOWER
+                                                        : TTB_KEDA_STATIC;
+}
+
+static bool keda_activate(const json_t *c) {
+  const json_t *want = json_object_get(c, "expect"), *idle = json_object_get(c, "idle_replicas");
+  const json_t *age = json_object_get(c, "last_active_age_s"), *made = json_object_get(c, "created_age_s");
+  const json_t *active = json_object_get(want, "active_condition");
+  ttb_keda_config k = TTB_CONFIG(ttb_keda_config);
+  ttb_keda_input in = TTB_CONFIG(ttb_keda_input);
+  ttb_keda_decision d = TTB_CONFIG(ttb_keda_decision);
+  k.min_replicas = (int32_t)number(c, "min_replicas");
+  k.idle_replicas = json_is_integer(idle) ? or_off(json_integer_value(idle)) : 0;
+  k.cooldown_ms = or_off(number(c, "cooldown_s") * 1000);
+  k.initial_cooldown_ms = (uint32_t)number(c, "initial_cooldown_s") * 1000;
+  k.fallback_replicas = (int32_t)number(c, "fallback_replicas");
+  k.fallback_behavior = behaviour_of(c);
+  in.current = (int32_t)number(c, "current");
+  in.active = json_is_true(json_object_get(c, "active"));
+  in.failing = json_is_true(json_object_get(c, "error"));
+  in.force = json_is_true(json_object_get(c, "force"));
+  in.pause_in = json_is_true(json_object_get(c, "pause_in"));
+  in.pause_out = json_is_true(json_object_get(c, "pause_out"));
+  in.active_age_ms = json_is_number(age) ? thousand(json_number_value(age)) : -1;
+  /* Without an age the object is old: longer than any cooldown. */
+  in.created_age_ms = json_is_number(made) ? thousand(json_number_value(made)) : INT64_MAX;
+  EXPECT("activate", ttb_keda_activate(&k, &in, &d), TTB_OK);
+  EXPECT("replicas", d.replicas, number(want, "replicas"));
+  if (json_is_boolean(active)) EXPECT("active", d.active, json_is_true(active));
+  return true;
+}
+
+static bool keda_fallback(const json_t *c) {
+  const json_t *want = json_object_get(c, "expect"), *metric = json_object_get(c, "metric");
+  const json_t *status = json_object_get(want, "status"), *failed = json_object_get(want, "failures");
+  ttb_keda_config k = TTB_CONFIG(ttb_keda_config);
+  ttb_autoscaler_sample s = TTB_CONFIG(ttb_autoscaler_sample);
+  uint32_t failures = (uint32_t)number(c, "failures");
+  k.fallback_replicas = json_is_true(json_object_get(c, "enabled")) ? (int32_t)number(c, "replicas") : 0;
+  k.fallback_failures = (uint32_t)number(c, "threshold");
+  k.fallback_behavior = behaviour_of(c);
+  s.missing = !json_is_number(metric);
+  s.value_milli = thousand(json_number_value(metric));
+  /* A refused rule (counts below 0) is one that is not there. */
+  int32_t code = ttb_keda_fallback(&k, number(c, "target") * 1000, (int32_t)number(c, "current"),
+                                   &failures, &s);
+  EXPECT("code", code >= 0 || code == TTB_ERR_RANGE, true);
+  EXPECT("error", s.missing != 0, json_is_true(json_object_get(want, "error")));
+  if (!s.missing) EXPECT("value", s.value_milli, number(want, "value") * 1000);
+  if (json_is_integer(failed)) EXPECT("failures", failures, json_integer_value(failed));
+  return !status || same_name("status", failures ? "Failing" : "Happy", json_string_value(status));
+}
+
+static bool keda_jobs(const json_t *c) {
+  const json_t *want = json_object_get(c, "expect"), *part = json_object_get(c, "running_pct");
+  ttb_keda_jobs_config k = TTB_CONFIG(ttb_keda_jobs_config);
+  ttb_keda_jobs_input in = TTB_CONFIG(ttb_keda_jobs_input);
+  ttb_keda_jobs_decision d = TTB_CONFIG(ttb_keda_jobs_decision);
+  k.strategy = is(c, "strategy", "custom") && json_is_number(part) ? TTB_KEDA_JOBS_CUSTOM
+               : is(c, "strategy", "accurate")                     ? TTB_KEDA_JOBS_ACCURATE
+               : is(c, "strategy", "eager")                        ? TTB_KEDA_JOBS_EAGER
+                                                                   : TTB_KEDA_JOBS_DEFAULT;
+  k.min_replicas = (int32_t)number(c, "min_replicas");
+  k.max_replicas = (int32_t)number(c, "max_replicas");
+  k.deduction = (int32_t)number(c, "deduction");
+  k.running_ppm = (int32_t)llround(json_number_value(part) * 1e6);
+  in.active = 1;
+  in.wanted = number(c, "max_scale");
+  in.queue = number(c, "scale_to");
+  in.running = number(c, "running");
+  in.pending = number(c, "pending");
+  EXPECT("jobs", ttb_keda_jobs(&k, &in, &d), TTB_OK);
+  EXPECT("max_scale", d.effective, number(want, "max_scale"));
+  if (json_object_get(want, "scale_to")) EXPECT("scale_to", d.scale_to, number(want, "scale_to"));
+  return true;
+}
+
+static bool keda_triggers(const json_t *c) {
+  const json_t *want = json_object_get(c, "expect"), *list = json_object_get(c, "scalers");
+  ttb_keda_trigger t[16];
+  ttb_keda_jobs_config k = TTB_CONFIG(ttb_keda_jobs_config);
+  ttb_keda_jobs_input in = TTB_CONFIG(ttb_keda_jobs_input);
+  uint32_t n = (uint32_t)json_array_size(list);
+  EXPECT("room", n <= 16, true);
+  for (uint32_t i = 0; i < n; i++) {
+    const json_t *s = json_array_get(list, i);
+    t[i] = (ttb_keda_trigger){sizeof *t, json_is_true(json_object_get(s, "active")),
+                              thousand(real(s, "queue")), thousand(real(s, "target"))};
+  }
+  k.min_replicas = (int32_t)number(c, "min_replicas");
+  k.max_replicas = (int32_t)number(c, "max_replicas");
+  uint32_t how = is(c, "calculation", "min")   ? TTB_KEDA_MIN
+                 : is(c, "calculation", "avg") ? TTB_KEDA_AVG
+                 : is(c, "calculation", "sum") ? TTB_KEDA_SUM
+                                               : TTB_KEDA_MAX;
+  EXPECT("triggers", ttb_keda_triggers(&k, t, n, how, &in), TTB_OK);
+  EXPECT("active", in.active, json_is_true(json_object_get(want, "active")));
+  EXPECT("queue", in.queue, number(want, "queue"));
+  EXPECT("max_value", in.wanted, number(want, "max_value"));
+  return true;
+}
+
+static bool run_keda(const json_t *c) {
+  if (is(c, "op", "activate")) return keda_activate(c);
+  if (is(c, "op", "fallback")) return keda_fallback(c);
+  if (is(c, "op", "job_max_scale") || is(c, "op", "job_decision")) return keda_jobs(c);
+  if (is(c, "op", "multi_scaler")) return keda_triggers(c);
+  return same_name("op", text(c, "op"), "one that is known");
+}
+
 /* Queueing arithmetic lies with the autoscaler's sets; plan answers it. */
 static bool run_erlang(const json_t *c) { return plan_case("erlang", c, fault, sizeof fault); }
 
@@ -725,7 +978,8 @@ static const struct {
     {"hpa_sequences", run_sequence}, {"hpa_behavior", run_behaviour},
     {"hpa_group_pods", run_groups},  {"hpa_calc", run_formula},
     {"hpa_calc_fuzz", run_formula},  {"hpa_reconcile", run_reconcile},
-    {"erlang", run_erlang},
+    {"knative_kpa", run_knative},    {"knative_windows", run_windows},
+    {"keda", run_keda},              {"erlang", run_erlang},
 };
 
 static bool is_set(const char *path, const char *set) {
