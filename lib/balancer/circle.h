@@ -6,14 +6,23 @@
 
 #include "balancer.h"
 
-/* A point is three words of a table: its position's halves, and the slot. */
-#define TTB__CIRCLE_WORDS 3u
-
-/* Where points are put while a table is built. */
+/* A table of points, or one being built. By its room, which is a matter of the
+ * configuration, three parts of it have their places:
+ *
+ *     [0]             each point's hand: 12 bits of its position below those of the
+ *                     index, and 20 of the slot; behind the last the first again
+ *     [room + 1]      the index: where the points of each of 2^bits equal arcs begin
+ *     [2 room + 2]    the positions, two words each
+ *
+ * A lookup reads a word or two of the index and of the hands. It needs the
+ * positions only where 12 bits cannot tell, once in thousands. */
 typedef struct ttb__circle {
   ttb__a32 *entry;
   uint32_t n, room; /* points */
+  uint32_t bits;    /* floor(log2 n) */
 } ttb__circle;
+
+#define TTB__CIRCLE_ENTRIES(room) (4 * (room) + 2)
 
 /* Circles of 32-bit points have them in the upper half, and below it the rank of
  * who put it there, so that of two equal points the first comes first. */
@@ -23,12 +32,19 @@ static inline uint64_t ttb__position32(uint32_t point, uint32_t rank) {
 
 /* Adds a point; without room it does not. */
 void ttb__circle_add(ttb__circle *c, uint64_t position, uint32_t slot);
-/* Puts the points in the order of their positions. */
+/* Puts the points in the order of their positions, of equal ones in that of their
+ * slots, and makes the index. */
 void ttb__circle_sort(ttb__circle *c);
 /* The first point at or after a position, of n > 0: from the last on to the first. */
-uint32_t ttb__circle_find(const ttb__a32 *entry, uint32_t n, uint64_t position);
-static inline uint32_t ttb__circle_slot(const ttb__a32 *entry, uint32_t i) {
-  return ttb__flip_get32(&entry[TTB__CIRCLE_WORDS * (uint64_t)i + 2]);
+uint32_t ttb__circle_find(const ttb__circle *c, uint64_t position);
+static inline uint32_t ttb__circle_slot(const ttb__circle *c, uint32_t i) {
+  return ttb__flip_get32(&c->entry[i]) & TTB__GEN_MASK;
+}
+
+/* The points a table has room for. */
+static inline uint32_t ttb__circle_room(const ttb__balancer *b) { return b->entries / 4; }
+static inline ttb__circle ttb__circle_of(const ttb__balancer *b, ttb__copy *copy) {
+  return (ttb__circle){.entry = copy->entry, .room = ttb__circle_room(b)};
 }
 
 /* Who has the first point at or after a position, of those who may be picked. */

@@ -47,13 +47,13 @@ uint64_t ttb_ketama_hash(const void *key, uint64_t n) {
 /* ---- the algorithm ---- */
 
 static uint32_t entries(const ttb_balancer_config *c) {
-  return TTB__CIRCLE_WORDS * POINTS_EACH * c->capacity;
+  return TTB__CIRCLE_ENTRIES(POINTS_EACH * c->capacity);
 }
 
 static uint64_t scratch(const ttb_balancer_config *c) { return 4 * (uint64_t)c->capacity; }
 
 static uint32_t build(const ttb__roster *r, uint32_t *scratch_words, ttb__copy *copy) {
-  ttb__circle c = {.entry = copy->entry, .room = r->b->entries / TTB__CIRCLE_WORDS};
+  ttb__circle c = ttb__circle_of(r->b, copy);
   ttb__roster sorted = ttb__roster_by_id(r, scratch_words);
   uint64_t sum = 0, total = 0;
   uint32_t worst = 0;

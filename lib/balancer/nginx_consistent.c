@@ -49,7 +49,7 @@ static int32_t check(const ttb_balancer_config *c, ttb_detail *d) {
   return TTB_OK;
 }
 
-static uint32_t entries(const ttb_balancer_config *c) { return TTB__CIRCLE_WORDS * table_size(c); }
+static uint32_t entries(const ttb_balancer_config *c) { return TTB__CIRCLE_ENTRIES(table_size(c)); }
 static uint64_t scratch(const ttb_balancer_config *c) { return 4 * (uint64_t)c->capacity; }
 
 static uint64_t points_of(uint64_t weight, uint64_t sum, uint32_t n, uint32_t room) {
@@ -59,7 +59,7 @@ static uint64_t points_of(uint64_t weight, uint64_t sum, uint32_t n, uint32_t ro
 }
 
 static uint32_t build(const ttb__roster *r, uint32_t *scratch_words, ttb__copy *copy) {
-  ttb__circle c = {.entry = copy->entry, .room = r->b->entries / TTB__CIRCLE_WORDS};
+  ttb__circle c = ttb__circle_of(r->b, copy);
   ttb__roster sorted = ttb__roster_by_id(r, scratch_words);
   uint64_t sum = 0, total = 0;
   uint32_t worst = 0;

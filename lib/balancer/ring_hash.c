@@ -57,13 +57,13 @@ static int32_t check(const ttb_balancer_config *c, ttb_detail *d) {
 
 /* table_size is the ring's least size, twice that its largest. */
 static uint32_t entries(const ttb_balancer_config *c) {
-  return 2 * TTB__CIRCLE_WORDS * table_size(c);
+  return TTB__CIRCLE_ENTRIES(2 * table_size(c));
 }
 
 static uint64_t scratch(const ttb_balancer_config *c) { return 4 * (uint64_t)c->capacity; }
 
 static uint32_t build(const ttb__roster *r, uint32_t *scratch_words, ttb__copy *copy) {
-  ttb__circle c = {.entry = copy->entry, .room = r->b->entries / TTB__CIRCLE_WORDS};
+  ttb__circle c = ttb__circle_of(r->b, copy);
   ttb__roster sorted = ttb__roster_by_id(r, scratch_words);
   uint64_t sum = 0, least = UINT32_MAX;
   for (uint32_t i = 0; i < r->n; i++) {

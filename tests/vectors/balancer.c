@@ -226,7 +226,8 @@ static void jump_hash(const char *set, const json_t *root) {
 /* ---- circles ---- */
 
 static ttb__circle circle_of(uint32_t room) {
-  ttb__circle c = {.entry = calloc(room, TTB__CIRCLE_WORDS * sizeof(ttb__a32)), .room = room};
+  ttb__circle c = {.entry = calloc(TTB__CIRCLE_ENTRIES((size_t)room), sizeof(ttb__a32)),
+                   .room = room};
   return c;
 }
 
@@ -287,10 +288,10 @@ static bool same_ring(const ttb__circle *ring, const json_t *expected) {
   for (uint32_t i = 0; i < ring->n && ok; i++) {
     const json_t *point = json_array_get(expected, i);
     uint64_t position = integer(json_object_get(point, "position"));
-    ok = ttb__circle_slot(ring->entry, i) == integer(json_object_get(point, "host")) &&
-         ttb__circle_find(ring->entry, ring->n, position) == i &&
-         ttb__circle_find(ring->entry, ring->n, position - 1) == i &&
-         ttb__circle_find(ring->entry, ring->n, position + 1) == (i + 1) % ring->n;
+    ok = ttb__circle_slot(ring, i) == integer(json_object_get(point, "host")) &&
+         ttb__circle_find(ring, position) == i &&
+         ttb__circle_find(ring, position - 1) == i &&
+         ttb__circle_find(ring, position + 1) == (i + 1) % ring->n;
   }
   return ok;
 }
@@ -298,8 +299,8 @@ static bool same_ring(const ttb__circle *ring, const json_t *expected) {
 /* Attempt a takes the a-th point behind the first. */
 static bool ring_pick(const ttb__circle *ring, uint64_t hash, uint64_t attempt, uint64_t host) {
   if (ring->n == 0) return false;
-  uint64_t at = ttb__circle_find(ring->entry, ring->n, hash) + attempt;
-  return ttb__circle_slot(ring->entry, (uint32_t)(at % ring->n)) == host;
+  uint64_t at = ttb__circle_find(ring, hash) + attempt;
+  return ttb__circle_slot(ring, (uint32_t)(at % ring->n)) == host;
 }
 
 static void ring_retry(const char *set, const ttb__circle *ring, const json_t *retry) {
@@ -381,8 +382,7 @@ static void one_ketama(const char *set, const char *part, const json_t *c) {
     uint64_t position = ttb__position32((uint32_t)ttb_ketama_hash(key, key ? strlen(key) : 1), 0);
     snprintf(text, sizeof text, "%s, %.60s", part, key ? key : "?");
     count(set, text, key && circle.n > 0 &&
-                         ttb__circle_slot(circle.entry,
-                                          ttb__circle_find(circle.entry, circle.n, position)) ==
+                         ttb__circle_slot(&circle, ttb__circle_find(&circle, position)) ==
                              integer(json_object_get(pick, "server")));
   }
   free(circle.entry);

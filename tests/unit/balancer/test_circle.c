@@ -6,7 +6,7 @@
 
 /* Against a linear search, with equal positions and both ends of the circle. */
 static void finds_and_sorts(void **state) {
-  static ttb__a32 entry[200 * TTB__CIRCLE_WORDS];
+  static ttb__a32 entry[TTB__CIRCLE_ENTRIES(200)];
   uint64_t seed = 5;
   (void)state;
   for (uint32_t n = 1; n <= 200; n += n < 70 ? 1 : 19) {
@@ -35,23 +35,47 @@ static void finds_and_sorts(void **state) {
         for (uint32_t j = 0; j < n; j++) least = least && position[i] <= position[j];
         if (least) best = i;
       }
-      uint32_t at = ttb__circle_find(entry, n, key);
-      assert_int_equal(ttb__circle_slot(entry, at), best); /* of equals the first added */
+      uint32_t at = ttb__circle_find(&c, key);
+      assert_int_equal(ttb__circle_slot(&c, at), best); /* of equals the first added */
     }
   }
 }
 
 /* 32-bit points: equal ones in the order of ranks. */
 static void equal_points(void **state) {
-  ttb__a32 entry[9];
+  ttb__a32 entry[TTB__CIRCLE_ENTRIES(3)];
   ttb__circle c = {.entry = entry, .room = 3};
   (void)state;
   ttb__circle_add(&c, ttb__position32(7, 2), 0);
   ttb__circle_add(&c, ttb__position32(7, 1), 5);
   ttb__circle_add(&c, ttb__position32(3, 0), 9);
   ttb__circle_sort(&c);
-  assert_int_equal(ttb__circle_slot(entry, ttb__circle_find(entry, 3, ttb__position32(7, 0))), 5);
-  assert_int_equal(ttb__circle_slot(entry, ttb__circle_find(entry, 3, ttb__position32(8, 0))), 9);
+  assert_int_equal(ttb__circle_slot(&c, ttb__circle_find(&c, ttb__position32(7, 0))), 5);
+  assert_int_equal(ttb__circle_slot(&c, ttb__circle_find(&c, ttb__position32(8, 0))), 9);
+}
+
+/* Many points where the index and the hands cannot tell them apart: all at one
+ * position, all within 2^-40 of the circle, at both ends. */
+static void crowded(void **state) {
+  enum { N = 150 };
+  static ttb__a32 entry[TTB__CIRCLE_ENTRIES(N)];
+  (void)state;
+  for (int kind = 0; kind < 4; kind++) {
+    ttb__circle c = {.entry = entry, .room = N};
+    uint64_t base = kind < 2 ? UINT64_C(0x7777777777777777) : kind == 2 ? 0 : UINT64_MAX - 3 * N;
+    uint64_t step = kind ? 3 : 0;
+    for (uint32_t i = N; i-- > 0;) ttb__circle_add(&c, base + step * i, i);
+    ttb__circle_sort(&c);
+    for (uint32_t i = 0; i < N; i++) {
+      uint32_t at = ttb__circle_find(&c, base + step * i);
+      assert_int_equal(ttb__circle_slot(&c, at), step ? i : 0);
+      if (step == 0) continue;
+      at = ttb__circle_find(&c, base + step * i + 1);
+      assert_int_equal(ttb__circle_slot(&c, at), (i + 1) % N);
+    }
+    if (step == 0) assert_int_equal(ttb__circle_slot(&c, ttb__circle_find(&c, base + 1)), 0);
+    for (uint32_t i = 0; i < N; i++) assert_int_equal(ttb__circle_slot(&c, i), i);
+  }
 }
 
 static void decimal(void **state) {
@@ -92,6 +116,7 @@ int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(finds_and_sorts),
       cmocka_unit_test(equal_points),
+      cmocka_unit_test(crowded),
       cmocka_unit_test(decimal),
       cmocka_unit_test(without_a_point),
   };

@@ -26,14 +26,14 @@ static void texts(void **state) {
 
 /* The first points of "17": MD5 of "17-0" in four little-endian words. */
 static void points(void **state) {
-  ttb__a32 entry[8 * TTB__CIRCLE_WORDS];
+  ttb__a32 entry[TTB__CIRCLE_ENTRIES(8)];
   ttb__circle c = {.entry = entry, .room = 8};
   char text[2 + 11] = "17";
   static const uint32_t words[4] = {0xe66ca859, 0xc3790426, 0x3a1557e5, 0xeac940e8};
   (void)state;
   ttb__ketama_place(&c, text, 2, 3, 0, 1, 4);
   assert_int_equal(c.n, 4);
-  for (int i = 0; i < 4; i++) assert_int_equal(ttb__load_rlx(&entry[3 * i]), words[i]);
+  for (int i = 0; i < 4; i++) assert_int_equal(ttb__load_rlx(&entry[2 * (8 + i) + 2]), words[i]);
   ttb__ketama_place(&c, text, 2, 3, 0, 40, 4);
   assert_int_equal(c.n, 8); /* no more room */
 }
