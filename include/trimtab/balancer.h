@@ -85,7 +85,7 @@
  *    Where a key lies depends on that history: all who share the balancer agree,
  *    others only if they had the same. To table_size.
  *  - **anchor**: Mendelson et al. 2021 (AnchorHash): nobody else's key moves, in
- *    any order of coming and going, at one load a pick and 24 bytes a slot of
+ *    any order of coming and going, at one load a pick and 16 bytes a slot of
  *    capacity. Weights do not matter; as with patched maglev others agree only
  *    after the same history. A capacity far above the number of endpoints costs
  *    about (1 + ln(capacity / endpoints))^2 loads. To 1,048,576.
