@@ -180,7 +180,8 @@ typedef struct ttb_balancer {
 #define TTB_BALANCER_KETAMA 10              /**< by hash, consistent, as libmemcached */
 #define TTB_BALANCER_NGINX_CONSISTENT 11    /**< by hash, consistent, as nginx */
 #define TTB_BALANCER_FIRST_FIT 12           /**< the first with room; weight = calls at a time */
-/* 13 and 14 are kept for peak EWMA and Prequal. */
+#define TTB_BALANCER_PEAK_EWMA 13           /**< the one of two where a call takes less time */
+/* 14 is kept for Prequal. */
 #define TTB_BALANCER_PATCHED_MAGLEV 15      /**< by hash, maglev whose survivors' keys stay */
 #define TTB_BALANCER_ANCHOR 16              /**< by hash, consistent, one load, without weights */
 #define TTB_BALANCER_NGINX_HASH 17          /**< by hash, as nginx without `consistent` */
@@ -278,6 +279,15 @@ typedef struct ttb_balancer_config {
   uint64_t seed;        /**< of everything drawn, and of the first phase; any */
   uint64_t residency;   /**< zones that may be used at all, bit z for zone z (bit 0: endpoints
                              without one); default all */
+  uint32_t decay_ms;    /**< peak EWMA: a cost falls to 1/e in this time, 100..3600000; default
+                             10000 */
+  uint32_t choices;     /**< least connections: endpoints drawn where there are more than
+                             `exact`, 2..10; default 2 */
+  uint32_t exact;       /**< least connections: to so many endpoints it takes the least loaded
+                             of all, 1..4096; default 1024 */
+  int32_t bias_ppm;     /**< least connections: load is (in flight + 1) ^ bias / weight, 1..8000000
+                             (Envoy's active request bias; its default is 1000000); default:
+                             load is in flight / weight */
 } ttb_balancer_config;
 
 /** What one pick shall keep to, for ttb_balancer_acquire_with. 0 everywhere is the

@@ -10,6 +10,7 @@
  * I2  Scratch belongs to the holder of the owner lock and means nothing to the
  *     next one. */
 #include "balancer.h"
+#include "peak_ewma.h"
 
 #include <string.h>
 
@@ -20,7 +21,7 @@ static const ttb__format format = {TTB__KIND_BALANCER, &ttb__balancer_config_fie
 
 typedef struct layout {
   uint64_t table, rows, bitmap, endpoints, ids, index, copies[2], scratch, tickets;
-  uint64_t slot_state, row_state, tags, caps, total;
+  uint64_t common_state, slot_state, row_state, tags, caps, total;
   uint32_t stride, entries, index_size;
 } layout;
 
@@ -44,7 +45,9 @@ static layout layout_of(const ttb_balancer_config *c) {
   l.scratch = at, at += ttb__round64(4 * (uint64_t)c->capacity + (scratch > ids ? scratch : ids));
   l.tickets = at;
   if (c->flags & TTB_BALANCER_CHECK_TICKETS) at += 8 * (uint64_t)c->tickets * c->threads;
-  l.slot_state = at = ttb__round64(at), at += ttb__round64((uint64_t)a->slot_bytes * c->capacity);
+  l.common_state = at = ttb__round64(at);
+  if (a->common_bytes) at += ttb__round64(a->common_bytes(c));
+  l.slot_state = at, at += ttb__round64((uint64_t)a->slot_bytes * c->capacity);
   l.row_state = at, at += (uint64_t)a->row_bytes * c->threads;
   l.tags = at = ttb__round64(at);
   if (c->flags & TTB_BALANCER_TAGS) at += ttb__round64(8 * (uint64_t)c->capacity);
@@ -94,10 +97,17 @@ static void open_handle(ttb_balancer *ret, void *mem, const ttb_balancer_config 
       .threads = c->threads,
       .flags = c->flags | (a->took || a->observe ? TTB__BALANCER_HOOKED : 0),
       .row = TTB__NO_ROW,
+      .common_state = base + l.common_state,
       .slot_state = base + l.slot_state,
       .row_state = base + l.row_state, /* of row 0 until it joins */
       .slot_bytes = a->slot_bytes,
       .row_bytes = a->row_bytes,
+      .half_life_inverse = ttb__half_life(ttb__cost_half_life(c->decay_ms)),
+      .choices = c->choices,
+      .exact = c->exact,
+      .bias = a == &ttb__least_connections
+                  ? (uint32_t)((uint64_t)(uint32_t)c->bias_ppm * 65536 / 1000000) : 0,
+      .group = TTB__NO_SLOT,
       .lease = c->lease,
       .tracked = a->tracks || (c->flags & (TTB_BALANCER_TRACK | TTB_BALANCER_CAPS)),
       .entries = l.entries,

@@ -146,9 +146,12 @@ typedef struct ttb__algorithm {
   /* Bytes of shared state an endpoint has, a multiple of 8: all zero when its slot
    * is given out. And a joined row: all zero when it joins. */
   uint32_t slot_bytes, row_bytes;
+  uint64_t (*common_bytes)(const ttb_balancer_config *c); /* before the slots'; may be NULL */
   /* After a pick has been counted, and after a call has ended. */
   void (*took)(ttb__balancer *b, uint32_t slot);
   void (*observe)(ttb__balancer *b, const ttb__ended *e);
+  /* After an endpoint's word has changed; slot TTB__NO_SLOT: anything may have. */
+  void (*changed)(const ttb__balancer *b, uint32_t slot);
 } ttb__algorithm;
 
 /* The one place where algorithms are listed; NULL if there is none. */
@@ -156,7 +159,7 @@ const ttb__algorithm *ttb__balancer_algorithm(uint32_t number);
 
 extern const ttb__algorithm ttb__two_choices, ttb__round_robin, ttb__weighted_round_robin,
     ttb__least_connections, ttb__maglev, ttb__ring_hash, ttb__jump_hash, ttb__rendezvous,
-    ttb__weighted_random, ttb__ketama, ttb__nginx_consistent, ttb__first_fit,
+    ttb__weighted_random, ttb__ketama, ttb__nginx_consistent, ttb__first_fit, ttb__peak_ewma,
     ttb__patched_maglev, ttb__anchor, ttb__nginx_hash;
 
 /* ---- the handle ---- */
@@ -183,8 +186,12 @@ TTB__HANDLE_STRUCT ttb__balancer {
   uint32_t flags, row; /* row is TTB__NO_ROW unless joined */
   uint32_t last;       /* what ttb_balancer_last says */
   uint64_t now;        /* of the call that runs; ns */
-  unsigned char *slot_state, *row_state; /* of slot 0, of the own row */
+  unsigned char *common_state, *slot_state, *row_state; /* of slot 0, of the own row */
   uint32_t slot_bytes, row_bytes;
+  uint64_t half_life_inverse; /* of costs (decay_ms), 1/ns */
+  uint32_t choices, exact, bias; /* of least connections; bias in 1/65536 */
+  uint32_t group, busy;       /* where the last choice looked, TTB__NO_SLOT: nowhere; nobody was idle */
+  uint64_t group_seen, group_rest; /* see minima.h */
   int64_t ticket; /* row and permit of this handle's tickets */
   ttb__random random;
   uint64_t turn;    /* the next turn leased, of the endless sequence */

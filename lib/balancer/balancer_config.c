@@ -8,7 +8,7 @@ static const ttb__algorithm *const algorithms[] = {
     &ttb__two_choices, &ttb__round_robin, &ttb__weighted_round_robin, &ttb__least_connections,
     &ttb__maglev,      &ttb__ring_hash,   &ttb__jump_hash,            &ttb__rendezvous,
     &ttb__weighted_random, &ttb__ketama,  &ttb__nginx_consistent,     &ttb__first_fit,
-    &ttb__patched_maglev, &ttb__anchor,   &ttb__nginx_hash,
+    &ttb__peak_ewma,   &ttb__patched_maglev, &ttb__anchor,   &ttb__nginx_hash,
 };
 #define ALGORITHMS (sizeof algorithms / sizeof *algorithms)
 
@@ -34,6 +34,10 @@ static const ttb__field config_fields[] = {
     C(U32, reserved, "", 0, 0, 0, 0),
     C(U64, seed, "", 0, 0, 0, TTB__ANY),
     C(U64, residency, "", 0, 0, 0, TTB__ANY),
+    C(U32, decay_ms, "ms", 100, 3600000, 10000, 0),
+    C(U32, choices, "endpoints", 2, 10, 2, 0),
+    C(U32, exact, "endpoints", 1, 4096, 1024, 0),
+    C(I32, bias_ppm, "ppm", 1, 8000000, 0, 0),
 };
 const ttb__struct ttb__balancer_config_fields = TTB__STRUCT(ttb_balancer_config, config_fields);
 

@@ -39,6 +39,7 @@ static void clean(ttb__balancer *b, uint32_t row) {
   ttb__cells_clear(ttb__cell_at(b, 0, row), b->stride, b->capacity);
   if (b->flags & TTB_BALANCER_CHECK_TICKETS) ttb__tickets_clear(b, row);
   ttb__zero_words(row_state(b, row), b->row_bytes);
+  if (b->algorithm->changed) b->algorithm->changed(b, TTB__NO_SLOT);
 }
 
 void ttb__balancer_leave(ttb__balancer *b, ttb__cleaner also, void *ctx) {
@@ -83,5 +84,6 @@ int32_t ttb__balancer_recover(ttb__balancer *b, uint64_t token, ttb__cleaner als
     freed += ttb__rows_finish(b->rows, &row) == TTB_OK;
   }
   settle_all(b);
+  if (b->algorithm->changed) b->algorithm->changed(b, TTB__NO_SLOT);
   return freed;
 }

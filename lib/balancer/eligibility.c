@@ -14,16 +14,7 @@
  *     left clear hides an endpoint from the needle-seekers until the next mark
  *     of that endpoint, or recover. */
 #include "balancer.h"
-
-#if defined(__GNUC__)
-static uint32_t lowest(uint64_t bits) { return (uint32_t)__builtin_ctzll(bits); }
-#else
-static uint32_t lowest(uint64_t bits) {
-  uint32_t i = 0;
-  while (!(bits >> i & 1)) i++;
-  return i;
-}
-#endif
+#include "../base/bits.h"
 
 uint64_t ttb__balancer_change(const ttb__balancer *b, uint32_t slot, uint64_t clear, uint64_t set) {
   ttb__a64 *word = &ttb__endpoint_at(b, slot)->word;
@@ -47,6 +38,7 @@ void ttb__balancer_settle(const ttb__balancer *b, uint32_t slot) {
     /* acquire and release: pairs with itself and with ttb__balancer_change in
      * others. Without it an older settling's bit may come after a newer one's. */
   } while (!ttb__cas_acqrel(word, &w, w));
+  if (b->algorithm->changed) b->algorithm->changed(b, slot);
 }
 
 uint32_t ttb__balancer_next(const ttb__balancer *b, uint32_t from, const ttb__scope *x) {
@@ -56,7 +48,7 @@ uint32_t ttb__balancer_next(const ttb__balancer *b, uint32_t from, const ttb__sc
     uint64_t bits = ttb__load_rlx(&bitmap[i]);
     if (i == from / 64) bits &= ~UINT64_C(0) << from % 64;
     if (bits == 0) continue;
-    uint32_t slot = i * 64 + lowest(bits);
+    uint32_t slot = i * 64 + ttb__lowest_bit(bits);
     return slot < b->capacity ? slot : b->capacity;
   }
   return b->capacity;

@@ -13,17 +13,14 @@
  *     proportions; when too few draws hit, all who may be picked are gone through
  *     with the same chances.
  * I3  As I2 of weighted_round_robin.c, for scratch memory. */
-#include "balancer.h"
+#include "alias.h"
 
 #define MAX_ENDPOINTS 1048576
 
-/* A column: who is below, who is above, and from which height on. */
-#define WORDS 3u
-
-static uint32_t entries(const ttb_balancer_config *c) { return WORDS * c->capacity; }
+static uint32_t entries(const ttb_balancer_config *c) { return TTB__ALIAS_WORDS * c->capacity; }
 
 /* A word for alignment, 8 bytes of what is left, 4 of a list. */
-static uint64_t scratch(const ttb_balancer_config *c) { return 4 + 12 * (uint64_t)c->capacity; }
+uint64_t ttb__alias_scratch(const ttb_balancer_config *c) { return 4 + 12 * (uint64_t)c->capacity; }
 
 /* a / b in Q32, for a < b < 2^48. */
 static uint32_t ratio(uint64_t a, uint64_t b) {
@@ -31,7 +28,7 @@ static uint32_t ratio(uint64_t a, uint64_t b) {
   return (uint32_t)(high << 16 | low);
 }
 
-static uint32_t build(const ttb__roster *r, uint32_t *scratch_words, ttb__copy *copy) {
+uint32_t ttb__alias_build(const ttb__roster *r, uint32_t *scratch_words, ttb__copy *copy) {
   uint32_t n = r->n, capacity = r->b->capacity, scarce = 0, ample = 0;
   uint64_t *left = (uint64_t *)(void *)(scratch_words + (capacity & 1));
   /* The scarce from the front, the ample from the back. */
@@ -45,7 +42,7 @@ static uint32_t build(const ttb__roster *r, uint32_t *scratch_words, ttb__copy *
   }
   /* Whoever is left over has a column for itself. */
   for (uint32_t i = 0; i < n; i++) {
-    ttb__a32 *column = &copy->entry[WORDS * (uint64_t)i];
+    ttb__a32 *column = &copy->entry[TTB__ALIAS_WORDS * (uint64_t)i];
     ttb__flip_put32(&column[0], ttb__roster_slot(r, i));
     ttb__flip_put32(&column[1], ttb__roster_slot(r, i));
     ttb__flip_put32(&column[2], UINT32_MAX);
@@ -53,7 +50,7 @@ static uint32_t build(const ttb__roster *r, uint32_t *scratch_words, ttb__copy *
   while (scarce > 0 && ample > 0) {
     uint32_t poor = list[--scarce], rich = list[n - ample];
     if (poor >= n || rich >= n || left[poor] >= sum) break; /* hostile memory */
-    ttb__a32 *column = &copy->entry[WORDS * (uint64_t)poor];
+    ttb__a32 *column = &copy->entry[TTB__ALIAS_WORDS * (uint64_t)poor];
     ttb__flip_put32(&column[1], ttb__roster_slot(r, rich));
     ttb__flip_put32(&column[2], ratio(left[poor], sum));
     left[rich] -= sum - left[poor];
@@ -82,13 +79,10 @@ TTB__SELDOM static int64_t search(ttb__balancer *b, const ttb__scope *x) {
 static int64_t choose(ttb__balancer *b, uint64_t hash, const ttb__scope *x) {
   (void)hash;
   uint32_t n = b->seen_length;
-  if (n > b->entries / WORDS) n = b->entries / WORDS;
+  if (n > b->entries / TTB__ALIAS_WORDS) n = b->entries / TTB__ALIAS_WORDS;
   if (n == 0) return TTB_NO_ENDPOINT;
   for (uint32_t i = 0; i < ttb__balancer_tries(b, x); i++) {
-    uint64_t random = ttb__random_next(&b->random);
-    const ttb__a32 *column = &b->seen->entry[WORDS * (uint64_t)ttb__scale32((uint32_t)random, n)];
-    bool above = (uint32_t)(random >> 32) >= ttb__flip_get32(&column[2]);
-    uint32_t slot = ttb__flip_get32(&column[above]);
+    uint32_t slot = ttb__alias_draw(b, n, ttb__random_next(&b->random));
     uint64_t w = ttb__eligible_word(b, slot, x);
     if (w) return ttb__candidate(slot, w);
   }
@@ -100,7 +94,7 @@ const ttb__algorithm ttb__weighted_random = {
     .max_endpoints = MAX_ENDPOINTS,
     .weighs = 1,
     .entries = entries,
-    .scratch = scratch,
-    .build = build,
+    .scratch = ttb__alias_scratch,
+    .build = ttb__alias_build,
     .choose = choose,
 };

@@ -20,6 +20,12 @@
 
 #define TTB__ONE (UINT64_C(1) << 32)
 
+/* log2(n) in Q32, n > 0; exact for powers of two. */
+uint64_t ttb__log2(uint32_t n);
+
+/* n^(exponent / 2^16) in Q16 for n > 0 and exponents to 8; 2^47 from 2^31 on. */
+uint64_t ttb__power(uint32_t n, uint32_t exponent);
+
 /* 2^-(whole + fraction / 2^32) in Q32. */
 uint64_t ttb__pow2_neg(uint32_t whole, uint32_t fraction);
 

@@ -33,7 +33,8 @@ typedef struct model {
 static bool tracked(const model *m) {
   return m->algorithm == TTB_BALANCER_TWO_CHOICES ||
          m->algorithm == TTB_BALANCER_LEAST_CONNECTIONS ||
-         m->algorithm == TTB_BALANCER_FIRST_FIT || (m->flags & TTB_BALANCER_TRACK);
+         m->algorithm == TTB_BALANCER_FIRST_FIT || m->algorithm == TTB_BALANCER_PEAK_EWMA ||
+         (m->flags & TTB_BALANCER_TRACK);
 }
 
 static void end(model *m) {
@@ -551,9 +552,96 @@ static void homes(check *c) {
   }
 }
 
+/* ---- least connections ---- */
+
+/* The load that is compared, times 2^20 where the rule has a bias. */
+static uint64_t load_by_rule(int32_t bias_ppm, uint32_t in_flight) {
+  uint64_t n = in_flight + 1;
+  if (bias_ppm == 0) return (uint64_t)in_flight << 20;
+  return (bias_ppm == 1000000 ? n : n * n) << 20;
+}
+
+/* Many endpoints, so that bounds of groups decide; all that can change a load or who
+ * may be picked, by three threads, one of which leaves and joins. */
+static void the_least(check *c) {
+  enum { MOST = 300, HELD = 900 };
+  check_property(c, "least connections takes a least loaded of many, whatever has happened");
+  while (check_step(c)) {
+    uint32_t n = (uint32_t)check_between(c, 2, MOST), weight[MOST], load[MOST] = {0}, outs = 0;
+    static const int32_t biases[] = {0, 0, 0, 1000000, 2000000};
+    bool out_of_it[MOST] = {false};
+    ticket held[HELD];
+    ttb_endpoint list[MOST];
+    ttb_balancer shared, mine[3];
+    ttb_balancer_config config = TTB_CONFIG(ttb_balancer_config);
+    config.algorithm = TTB_BALANCER_LEAST_CONNECTIONS;
+    config.capacity = n;
+    config.flags = (uint32_t)check_below(c, 8);
+    config.tickets = 1024;
+    config.seed = check_rand(c);
+    config.bias_ppm = biases[check_below(c, 5)];
+    uint32_t most = check_chance(c, 1, 2) ? 1 : check_chance(c, 1, 2) ? 7 : 65535;
+    for (uint32_t i = 0; i < n; i++) {
+      weight[i] = (uint32_t)check_between(c, 1, most);
+      list[i] = (ttb_endpoint){.struct_size = sizeof *list, .weight = weight[i], .id = i + 1};
+    }
+    CHECK(c, ttb_balancer_new(&shared, &config, NULL) == TTB_OK, "new");
+    for (int i = 0; i < 3; i++) CHECK(c, ttb_balancer_join(&shared, 7, &mine[i]) == TTB_OK, "join");
+    CHECK(c, ttb_balancer_update(&mine[0], list, n, NULL) == TTB_OK, "update");
+    for (uint32_t k = 0; k < 4000 && !c->wrong; k++, c->step += c->step < c->limit) {
+      uint32_t what = (uint32_t)check_below(c, 100), i = (uint32_t)check_below(c, n);
+      uint32_t thread = (uint32_t)check_below(c, 3);
+      if (what < 2) {
+        out_of_it[i] = !out_of_it[i];
+        ttb_balancer_mark(&shared, i, TTB_CAUSE_PROBE, out_of_it[i]);
+      } else if (what < 4) {
+        weight[i] = (uint32_t)check_between(c, 1, most);
+        ttb_balancer_set_weight(&mine[1], i + 1, weight[i]);
+      } else if (what < 5 && check_chance(c, 1, 20)) {
+        for (uint32_t j = 0; j < outs;) {
+          if (held[j].thread != 2) j++;
+          else load[held[j].slot]--, held[j] = held[--outs];
+        }
+        ttb_balancer_free(&mine[2]);
+        CHECK(c, ttb_balancer_join(&shared, 7, &mine[2]) == TTB_OK, "join again");
+      } else if (what < 50 && outs > 0) {
+        uint32_t j = (uint32_t)check_below(c, outs);
+        CHECK(c, ttb_balancer_report(&mine[held[j].thread], held[j].ticket,
+                                     (int32_t)check_below(c, 5), 0, 0) == TTB_OK, "report");
+        load[held[j].slot]--;
+        held[j] = held[--outs];
+      } else if (outs < HELD && (outs < 3 * n || what < 52)) {
+        uint32_t excluded[2] = {i, (uint32_t)check_below(c, n)}, x = check_chance(c, 1, 8) ? 2 : 0;
+        int64_t t = ttb_balancer_acquire_except(&mine[thread], 0, excluded, x, 0);
+        int s = t < 0 ? -1 : ttb_ticket_slot(t);
+        for (uint32_t j = 0; j < n; j++) {
+          if (out_of_it[j] || listed(excluded, x, (int)j)) {
+            CHECK(c, s != (int)j, "slot %d may not be picked", s);
+            continue;
+          }
+          CHECK(c, s >= 0, "%" PRId64 " though slot %u may be picked", t, j);
+          if (s < 0) break;
+          uint64_t a = load_by_rule(config.bias_ppm, load[s]) * weight[j];
+          uint64_t b = load_by_rule(config.bias_ppm, load[j]) * weight[s];
+          /* with a bias keys have 41 bits */
+          CHECK(c, a <= b + (config.bias_ppm ? (b >> 40) + (1 << 20) : 0),
+                "slot %d has %u of weight %u, slot %u %u of %u", s, load[s], weight[s], j, load[j],
+                weight[j]);
+        }
+        if (s < 0) continue;
+        load[s]++;
+        held[outs++] = (ticket){t, (uint32_t)s, thread};
+      }
+    }
+    for (int i = 0; i < 3; i++) ttb_balancer_free(&mine[i]);
+    ttb_balancer_free(&shared);
+  }
+}
+
 int main(int argc, char **argv) {
   check c = check_start(argc, argv);
   against_a_list(&c);
+  the_least(&c);
   orders(&c);
   permutations(&c);
   homes(&c);

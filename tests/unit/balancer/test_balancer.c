@@ -44,7 +44,8 @@ static void refuses(uint32_t field, uint32_t value, int32_t code, const char *na
 
 static void bad_config(void **state) {
   (void)state;
-  REFUSES(algorithm, 13, TTB_ERR_RANGE);
+  REFUSES(algorithm, 31, TTB_ERR_RANGE);
+  REFUSES(algorithm, 32, TTB_ERR_RANGE);
   REFUSES(capacity, TTB_MAX_SLOTS + 1, TTB_ERR_RANGE);
   REFUSES(threads, 255, TTB_ERR_RANGE);
   REFUSES(flags, 1u << 20, TTB_ERR_RANGE);
@@ -54,6 +55,12 @@ static void bad_config(void **state) {
   REFUSES(tickets, 15, TTB_ERR_RANGE);
   REFUSES(tickets, 100, TTB_ERR_RANGE); /* no power of two */
   REFUSES(reserved, 1, TTB_ERR_UNSUPPORTED);
+  REFUSES(decay_ms, 3600001, TTB_ERR_RANGE);
+  REFUSES(choices, 1, TTB_ERR_RANGE);
+  REFUSES(choices, 11, TTB_ERR_RANGE);
+  REFUSES(exact, 4097, TTB_ERR_RANGE);
+  REFUSES(bias_ppm, (uint32_t)-1, TTB_ERR_RANGE);
+  REFUSES(bias_ppm, 8000001, TTB_ERR_RANGE);
   REFUSES(struct_size, 0, TTB_ERR_RANGE);
   REFUSES(struct_size, 8, TTB_ERR_RANGE);
   assert_int_equal(ttb_balancer_check(NULL, NULL), TTB_ERR_MISUSE);
@@ -61,7 +68,7 @@ static void bad_config(void **state) {
 }
 
 static void bad_config_of_algorithm(void **state) {
-  ttb_balancer_config c = config_of(TTB_BALANCER_LEAST_CONNECTIONS, 4097);
+  ttb_balancer_config c = config_of(TTB_BALANCER_FIRST_FIT, 4097);
   (void)state;
   assert_int_equal(ttb_balancer_check(&c, NULL), TTB_ERR_RANGE);
   c = config_of(TTB_BALANCER_WEIGHTED_ROUND_ROBIN, 131073);

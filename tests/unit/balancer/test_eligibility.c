@@ -115,7 +115,7 @@ static void only_the_eligible(void **state) {
 
 /* A bit left wrong by a killed marker: settling and recovery bring it in line. */
 static void wrong_bits(void **state) {
-  pair p = make(config_of(TTB_BALANCER_LEAST_CONNECTIONS, 70));
+  pair p = make(config_of(TTB_BALANCER_FIRST_FIT, 70));
   ttb__balancer *b = ttb__balancer_of(&p.shared);
   (void)state;
   fill(&p, 70, NULL);

@@ -46,6 +46,21 @@ static void it_never_rises(void **state) {
   }
 }
 
+static void logarithms_and_powers(void **state) {
+  (void)state;
+  for (uint32_t k = 0; k < 32; k++) assert_int_equal(ttb__log2(1u << k), (uint64_t)k << 32);
+  for (uint32_t n = 1; n < 1100000; n += n < 5000 ? 1 : 997) {
+    assert_true(fabs(ldexp((double)ttb__log2(n), -32) - log2(n)) < 1e-9);
+    for (uint32_t e = 1; e <= 8 << 16; e += 3001) {
+      double exact = pow(n, e / 65536.0);
+      if (exact > 2e9) assert_true(ttb__power(n, e) >= UINT64_C(1900000000) << 16);
+      else assert_true(fabs(ldexp((double)ttb__power(n, e), -16) - exact) < 2e-5 + exact * 1e-8);
+    }
+  }
+  assert_int_equal(ttb__power(1, 8 << 16), 65536);
+  assert_int_equal(ttb__power(UINT32_MAX, 8 << 16), UINT64_C(1) << 47);
+}
+
 static void halves_after_a_half_life(void **state) {
   (void)state;
   static const uint64_t half_lives[] = {2, 3, 10, 10000, 3600000, 10000000000u, 86400000000000u};
@@ -83,7 +98,8 @@ static void averages_lie_between(void **state) {
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(powers_are_exact),       cmocka_unit_test(within_two_units_of_libm),
-      cmocka_unit_test(it_never_rises),         cmocka_unit_test(halves_after_a_half_life),
+      cmocka_unit_test(it_never_rises),         cmocka_unit_test(logarithms_and_powers),
+      cmocka_unit_test(halves_after_a_half_life),
       cmocka_unit_test(averages_lie_between),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
