@@ -588,31 +588,33 @@ static void the_least(check *c) {
     CHECK(c, ttb_balancer_new(&shared, &config, NULL) == TTB_OK, "new");
     for (int i = 0; i < 3; i++) CHECK(c, ttb_balancer_join(&shared, 7, &mine[i]) == TTB_OK, "join");
     CHECK(c, ttb_balancer_update(&mine[0], list, n, NULL) == TTB_OK, "update");
+    uint32_t full = (uint32_t)check_below(c, 3 * n);
     for (uint32_t k = 0; k < 4000 && !c->wrong; k++, c->step += c->step < c->limit) {
-      uint32_t what = (uint32_t)check_below(c, 100), i = (uint32_t)check_below(c, n);
+      uint32_t what = (uint32_t)check_below(c, 1000), i = (uint32_t)check_below(c, n);
       uint32_t thread = (uint32_t)check_below(c, 3);
-      if (what < 2) {
+      if (what < 4) {
         out_of_it[i] = !out_of_it[i];
         ttb_balancer_mark(&shared, i, TTB_CAUSE_PROBE, out_of_it[i]);
-      } else if (what < 4) {
+      } else if (what < 8) {
         weight[i] = (uint32_t)check_between(c, 1, most);
         ttb_balancer_set_weight(&mine[1], i + 1, weight[i]);
-      } else if (what < 5 && check_chance(c, 1, 20)) {
+      } else if (what < 9) {
         for (uint32_t j = 0; j < outs;) {
           if (held[j].thread != 2) j++;
           else load[held[j].slot]--, held[j] = held[--outs];
         }
         ttb_balancer_free(&mine[2]);
         CHECK(c, ttb_balancer_join(&shared, 7, &mine[2]) == TTB_OK, "join again");
-      } else if (what < 50 && outs > 0) {
+      } else if (what < (outs < full ? 300 : 600) && outs > 0) {
         uint32_t j = (uint32_t)check_below(c, outs);
         CHECK(c, ttb_balancer_report(&mine[held[j].thread], held[j].ticket,
                                      (int32_t)check_below(c, 5), 0, 0) == TTB_OK, "report");
         load[held[j].slot]--;
         held[j] = held[--outs];
-      } else if (outs < HELD && (outs < 3 * n || what < 52)) {
+      } else if (outs < HELD) {
         uint32_t excluded[2] = {i, (uint32_t)check_below(c, n)}, x = check_chance(c, 1, 8) ? 2 : 0;
-        int64_t t = ttb_balancer_acquire_except(&mine[thread], 0, excluded, x, 0);
+        int64_t t = x ? ttb_balancer_acquire_except(&mine[thread], 0, excluded, x, 0)
+                      : ttb_balancer_acquire(&mine[thread], 0, 0);
         int s = t < 0 ? -1 : ttb_ticket_slot(t);
         for (uint32_t j = 0; j < n; j++) {
           if (out_of_it[j] || listed(excluded, x, (int)j)) {

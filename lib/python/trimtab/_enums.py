@@ -52,6 +52,7 @@ class Algorithm(enum.IntEnum):
     KETAMA = 10
     NGINX_CONSISTENT = 11
     FIRST_FIT = 12
+    PEAK_EWMA = 13
     PATCHED_MAGLEV = 15
     ANCHOR = 16
     NGINX_HASH = 17

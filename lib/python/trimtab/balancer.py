@@ -50,6 +50,10 @@ class Config(_ffi.Struct):
         ("reserved", u32),
         ("seed", u64),
         ("residency", u64),
+        ("decay_ms", u32),
+        ("choices", u32),
+        ("exact", u32),
+        ("bias_ppm", i32),
     ]
 
 
