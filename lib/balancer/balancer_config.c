@@ -23,7 +23,7 @@ const ttb__algorithm *ttb__balancer_algorithm(uint32_t number) {
 
 static const ttb__field config_fields[] = {
     C(U32, struct_size, "bytes", 0, 0, 0, TTB__ANY),
-    C(U32, algorithm, "", 1, 31, TTB_BALANCER_TWO_CHOICES, 0),
+    C(U32, algorithm, "", 1, TTB_BALANCER_NGINX_HASH, TTB_BALANCER_TWO_CHOICES, 0),
     C(U32, capacity, "endpoints", 1, TTB_MAX_SLOTS, 64, 0),
     C(U32, threads, "", 1, 254, 14, 0),
     C(U32, flags, "", 1, TTB__BALANCER_FLAGS, 0, 0),
