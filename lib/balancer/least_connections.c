@@ -251,6 +251,7 @@ static int64_t choose(ttb__balancer *b, uint64_t hash, const ttb__scope *x) {
   if (n > b->entries / TTB__ALIAS_WORDS) n = b->entries / TTB__ALIAS_WORDS;
   if (n <= SMALL) return least_of_few(b, n, x);
   uint32_t last = ttb__balancer_entry(b, TTB__ALIAS_WORDS * (n - 1)); /* the highest slot */
+  if (last >= b->capacity) last = b->capacity - 1; /* a neighbour's nonsense */
   if (n > b->exact || last >= TTB__EXACT_SLOTS) return least_of_some(b, n, x);
   uint32_t active = ttb__rows_active(b->rows, b->threads);
   for (int i = 0; i < 2 && !b->busy && !b->bias; i++) { /* nobody has less than none */

@@ -83,7 +83,10 @@ static void operate(world *w, reader *r) {
     case 1:
       picked(w, op.who, ttb_balancer_acquire_except(mine, op.word, x, 2, 0), op.at);
       break;
-    case 2: (void)ttb_balancer_report(mine, w->out[op.at % OUT], op.value % 6, 0, 0); break;
+    case 2:
+      (void)ttb_balancer_report(mine, w->out[op.at % OUT], op.value % 6, op.word >> op.value % 64,
+                                op.word);
+      break;
     case 3: (void)ttb_balancer_report(mine, (int64_t)op.word, 0, 0, 0); break;
     case 4:
       picked(w, op.who, ttb_balancer_next(mine, w->out[op.at % OUT], 0, 0, op.word, 0), op.at);
@@ -110,6 +113,11 @@ static void operate(world *w, reader *r) {
       (void)ttb_balancer_report_n(mine, batch, NULL, NULL, 3, 0, NULL);
       break;
     default:
+      if (op.value < 100) {
+        ttb_load load = {sizeof load, (int32_t)op.word, op.word >> op.at % 64, op.word >> 30};
+        (void)ttb_balancer_report_load(mine, w->out[op.at % OUT], op.value % 6, op.word, &load,
+                                       op.word >> op.value % 64);
+      }
       if (op.value > 200) { /* seldom, so that the orderly world is seen, too */
         memcpy(w->mem + op.word % (w->bytes - 8), raw + 4, 8);
         w->scribbled = true;
@@ -133,7 +141,16 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
   world w = {.mem = mem};
   (void)take(&r, &hostile, 1);
   (void)take(&r, raw, sizeof raw);
-  memcpy(&c, raw, sizeof c);
+  memset(&c, 0, sizeof c);
+  memcpy(&c, raw, sizeof raw);
+  if (r.left > 0) { /* the later fields, of the last byte, in range more often than not */
+    uint8_t last = r.p[--r.left];
+    if (last & 1) c.decay_ms = 90 + last * 1000u;
+    if (last & 2) c.choices = 1 + last % 11u;
+    if (last & 4) c.exact = last;
+    if (last & 8) c.bias_ppm = last * 40000;
+    if (last & 16) c.residency = last * UINT64_C(0x0101010101010101);
+  }
   if (c.struct_size > sizeof c) c.struct_size = sizeof c;
   int32_t code = ttb_balancer_check(&c, &d);
   int64_t bytes = ttb_balancer_size(&c);

@@ -143,8 +143,9 @@ static void bad_memory(void **state) {
  * accesses must not be (run under ASan). */
 static void hostile_region(void **state) {
   (void)state;
-  for (uint32_t algorithm = 1; algorithm <= 12; algorithm++) {
+  for (uint32_t algorithm = 1; algorithm <= TTB_BALANCER_NGINX_HASH; algorithm++) {
     ttb_balancer_config c = config_of(algorithm, 20);
+    if (ttb_balancer_check(&c, NULL) < 0) continue;
     c.flags = TTB_BALANCER_TRACK | TTB_BALANCER_CHECK_TICKETS | TTB_BALANCER_MOVING_TICKETS;
     c.threads = 3;
     if (algorithm == TTB_BALANCER_MAGLEV) c.table_size = 101;
