@@ -145,6 +145,14 @@ typedef struct ttb_breaker {
 #define TTB_BREAKER_EARLY_VERDICT 16u  /**< a round judged by rate ends as soon as its end is sure */
 #define TTB_BREAKER_METRICS_ONLY 32u   /**< never opens by itself: where it would have, that is
                                             counted in `opened` and counting begins anew */
+#define TTB_BREAKER_CHECK_TICKETS 64u  /**< also while closed, only the first report of a ticket
+                                            counts */
+#define TTB_BREAKER_FIXED_WINDOW 128u  /**< window_ms begins anew, and with it the generation, when it
+                                            is over; not with ramp_ms, nor with window_calls */
+#define TTB_BREAKER_PROBES_IN_ALL 512u /**< a round takes no more probes than it still needs (two at the
+                                            same moment may be one more) */
+#define TTB_BREAKER_DETAILED 256u      /**< counts more for people: ignored outcomes, slow failures,
+                                            durations, successes in a row */
 /** @} */
 
 /** What a table of breakers shall do. Start with TTB_CONFIG. */
@@ -175,8 +183,9 @@ typedef struct ttb_breaker_config {
                                      default off */
   int32_t open_decay_ms;        /**< so long closed takes one step of growth back, 1..86400000,
                                      TTB_OFF: closing takes back all; default 60000 */
-  int32_t window_calls;         /**< rates are of the last so many calls instead of window_ms, 1..40,
-                                     TTB_OFF; default off. More than this for min_calls is this */
+  int32_t window_calls;         /**< rates are of the last so many calls instead of window_ms,
+                                     1..4096, TTB_OFF; default off. More than this for min_calls is
+                                     this */
   int32_t ramp_ms;              /**< after a round has closed it, the share of calls that pass grows
                                      to all over this time, 1..3600000, TTB_OFF; default off */
   int32_t ramp_start_ppm;       /**< where that share begins, 1..1000000; default 100000 */
@@ -188,7 +197,19 @@ typedef struct ttb_breaker_config {
                                      10,000,000 */
   int32_t key_idle_ms;          /**< a table of keys: a key not asked for during this time may lose
                                      its breaker to another, 1..86400000, TTB_OFF; default off */
-  int32_t reserved;             /**< 0 */
+  int32_t slow_ms;              /**< ttb_breaker_report_timed: longer than this is slow, 1..3600000,
+                                     TTB_OFF; default off */
+  int32_t average_success_ppm;  /**< moving average of successes below which it opens, 1..1000000,
+                                     TTB_OFF; default off */
+  int32_t average_calls;        /**< that average is over about so many calls, 1..10000, TTB_OFF: over
+                                     window_ms; default off */
+  int32_t open_steps;           /**< after so many steps of growth the open time is open_max_ms,
+                                     1..15, TTB_OFF; default off */
+  uint32_t stripes;             /**< copies of the time window, a power of two up to 64, so that
+                                     joined threads write to different lines; default 1 */
+  uint32_t tickets;             /**< with CHECK_TICKETS: tickets a thread may have out, a power of
+                                     two, 16..2048; default 256 */
+  uint32_t reserved;            /**< 0 */
 } ttb_breaker_config;
 
 /** One breaker's state and why it is so. While it is open, the numbers are those
@@ -215,6 +236,12 @@ typedef struct ttb_breaker_info {
   uint32_t cusum;          /**< the CUSUM (with cusum_bad_ppm) */
   uint32_t cusum_limit;    /**< where it opens, 0 without the rule */
   uint64_t key;            /**< whose it is (with key_idle_ms), 0 nobody's */
+  int32_t average_ppm;     /**< the moving average of successes, -1 before the first call or without
+                                average_success_ppm */
+  uint32_t slow_failures;  /**< with DETAILED: of the failures, those that were slow, too */
+  uint32_t ignored;        /**< with DETAILED: ignored outcomes in the time window */
+  uint32_t successes_in_row; /**< with DETAILED: successes since the last failure */
+  uint64_t duration_us;    /**< with DETAILED: the sum of the durations of the window's calls */
 } ttb_breaker_info;
 
 /** What the CUSUM rule makes of two rates and a distance. */
@@ -460,6 +487,22 @@ TTB_API int32_t ttb_breaker_report(ttb_breaker *breaker, int64_t ticket, int32_t
                                    uint64_t now_ns);
 
 /**
+ * @brief ttb_breaker_report for who has measured how long the call took.
+ *
+ * Longer than slow_ms makes a success TTB_SLOW and a failure TTB_SLOW_FAILURE;
+ * with TTB_BREAKER_DETAILED the durations are summed up, too.
+ * @param breaker     the handle
+ * @param ticket      what acquire returned
+ * @param outcome     as of ttb_breaker_report
+ * @param duration_ns how long the call took, ns
+ * @param now_ns      the time, ns
+ * @return as ttb_breaker_report
+ * @threads any @progress lock-free @alloc none @since 0.1
+ */
+TTB_API int32_t ttb_breaker_report_timed(ttb_breaker *breaker, int64_t ticket, int32_t outcome,
+                                         uint64_t duration_ns, uint64_t now_ns);
+
+/**
  * @brief ttb_breaker_acquire for n slots, in order, at one time.
  * @param breaker     the handle
  * @param slots       n slots; may be NULL if n is 0
@@ -499,6 +542,20 @@ TTB_API int32_t ttb_breaker_report_n(ttb_breaker *breaker, const int64_t *ticket
  */
 TTB_API int32_t ttb_breaker_set(ttb_breaker *breaker, uint32_t slot, int32_t state,
                                 uint64_t now_ns);
+
+/**
+ * @brief Opens a breaker by hand for a time of its own; half-open follows.
+ *
+ * For good, until somebody sets another state, is TTB_BREAKER_FORCED_OPEN.
+ * @param breaker the handle
+ * @param slot    which breaker
+ * @param for_ms  how long, ms, 1..604800000 (a week)
+ * @param now_ns  the time, ns
+ * @return TTB_OK; TTB_ERR_MISUSE; TTB_ERR_RANGE (slot, for_ms)
+ * @threads any @progress lock-free @alloc none @since 0.1
+ */
+TTB_API int32_t ttb_breaker_open_for(ttb_breaker *breaker, uint32_t slot, uint32_t for_ms,
+                                     uint64_t now_ns);
 
 /**
  * @brief Whether acquire would let a call pass now; takes nothing. In a ramp,

@@ -59,11 +59,11 @@ int32_t ttb__keys_find(const ttb__keys *k, uint64_t key) {
 
 /* Takes a slot from its key. True for the one caller who did. */
 static bool take(const ttb__keys *k, const ttb__keys_of *of, void *table, uint32_t slot,
-                 uint64_t *seen) {
+                 uint64_t *seen, uint64_t now_ms) {
   uint32_t mark = of->mark(table, slot) & 0xffff;
   if (!ttb__cas_rlx(&k->key[slot], seen, TTB__KEY_MARK | mark)) return false;
   *seen = TTB__KEY_MARK | mark;
-  of->renew(table, slot, mark);
+  of->renew(table, slot, mark, now_ms);
   return true;
 }
 
@@ -103,8 +103,8 @@ static uint32_t place_for(const ttb__keys *k, const ttb__keys_of *of, const void
 /* Puts a key in where `seen` stands, if nobody was quicker. */
 static bool put(const ttb__keys *k, const ttb__keys_of *of, void *table, uint32_t slot,
                 uint64_t seen, uint64_t key, uint64_t now_ms) {
-  if (seen >= TTB__KEY_MARK) of->renew(table, slot, (uint32_t)seen & 0xffff); /* I2 */
-  else if (seen != 0 && !take(k, of, table, slot, &seen)) return false;
+  if (seen >= TTB__KEY_MARK) of->renew(table, slot, (uint32_t)seen & 0xffff, now_ms); /* I2 */
+  else if (seen != 0 && !take(k, of, table, slot, &seen, now_ms)) return false;
   ttb__store_rlx(&k->used[slot], (uint32_t)(now_ms >> TTB__KEY_TICK_BITS));
   /* release: who finds the key finds the slot as new, and used now. acquire:
    * pairs with alone, see there. */
@@ -113,7 +113,7 @@ static bool put(const ttb__keys *k, const ttb__keys_of *of, void *table, uint32_
 
 /* The key was put in at place `own`: the slot at which it stays (I3). */
 static uint32_t alone(const ttb__keys *k, const ttb__keys_of *of, void *table, const places *p,
-                      uint32_t own, uint64_t key) {
+                      uint32_t own, uint64_t key, uint64_t now_ms) {
   uint32_t mine = slot_at(k, p, own);
   for (uint32_t i = 0; i < p->n; i++) {
     uint32_t slot = slot_at(k, p, i);
@@ -122,7 +122,7 @@ static uint32_t alone(const ttb__keys *k, const ttb__keys_of *of, void *table, c
      * here, that one's put reads from it, and sees ours when it looks. */
     if (ttb__newest_rel(&k->key[slot]) != key) continue;
     uint64_t seen = key;
-    (void)take(k, of, table, i < own ? mine : slot, &seen);
+    (void)take(k, of, table, i < own ? mine : slot, &seen, now_ms);
     if (i < own) return slot;
   }
   return mine;
@@ -138,7 +138,7 @@ int32_t ttb__keys_claim(const ttb__keys *k, const ttb__keys_of *of, void *table,
     uint32_t at = place_for(k, of, table, &p, now_ms, &seen);
     if (at == NOWHERE) return TTB_LIMIT;
     if (put(k, of, table, slot_at(k, &p, at), seen, key, now_ms))
-      return (int32_t)alone(k, of, table, &p, at, key);
+      return (int32_t)alone(k, of, table, &p, at, key, now_ms);
   }
   return TTB_AGAIN;
 }

@@ -45,7 +45,8 @@ typedef struct ttb__keys {
 typedef struct ttb__keys_of {
   bool (*at_rest)(const void *table, uint32_t slot, uint64_t now_ms); /* may be taken over */
   uint32_t (*mark)(const void *table, uint32_t slot); /* 16 bits that change when it is renewed */
-  void (*renew)(void *table, uint32_t slot, uint32_t mark); /* as new, unless that is done */
+  /* as new, unless that is done */
+  void (*renew)(void *table, uint32_t slot, uint32_t mark, uint64_t now_ms);
 } ttb__keys_of;
 
 /* Bytes of the two arrays of so many slots; both begin on a line. */

@@ -25,7 +25,9 @@
  *     growth on is it ever above 0. While closed, the deadline then is the time
  *     of closing, from which the step decays (open_time.c).
  * I6  The ramp bit is set only while closed, and is cleared without a new
- *     generation when the ramp is over (ramp.c): nothing else changes then. */
+ *     generation when the ramp is over (ramp.c): nothing else changes then. With
+ *     TTB_BREAKER_FIXED_WINDOW, which excludes a ramp, the same bit says that the
+ *     deadline is when the window began. */
 #ifndef TTB_LIB_BREAKER_BREAKER_H
 #define TTB_LIB_BREAKER_BREAKER_H
 
@@ -59,8 +61,8 @@ typedef struct ttb__breaker_slot {
   ttb__a64 streak;
   ttb__a64 round;
   ttb__a64 opened; /* how often; for people */
-  ttb__a64 probe[]; /* config.half_open_probes, then (next line) 16 buckets, then
-                       (with the slow rule) 16 more; or a line with the last calls */
+  ttb__a64 probe[]; /* config.half_open_probes; then, each on a line of its own if it is on:
+                       the extra words, and the window (window.h or last_calls.h) */
 } ttb__breaker_slot;
 
 /* Counters of the table: touched by refusals and stale reports only. */
@@ -76,24 +78,32 @@ typedef TTB__HANDLE_STRUCT ttb__breaker {
   unsigned char *slots;
   uint32_t capacity, stride;
   uint64_t window_inverse; /* 0: no time window */
-  uint32_t buckets_at;     /* offset of the buckets in a slot */
+  uint32_t window_at;      /* offset of the window in a slot */
+  uint32_t stripes;        /* of the time window, a power of two */
   int32_t consecutive, failure_rate_ppm;
   uint32_t min_calls, lease_ms, probes, successes;
   uint32_t judged; /* a bit an outcome: judged, not only counted */
   uint8_t heard[TTB__OUTCOMES]; /* the rules that are, by outcome */
   uint32_t rules, flags, rate_above; /* above: 1 if a rate is too high only above its threshold */
-  uint32_t strike_row;                  /* what a failure adds to the row: 0 if none is kept */
+  uint32_t streak, strike_row;          /* whether one is kept; what a failure adds to the row */
   uint32_t sum_up, sum_down, sum_limit; /* the CUSUM rule's steps and limit, or 0 */
   int32_t slow_rate_ppm;
-  uint32_t last_calls; /* 0: no count window */
+  uint32_t last_calls, last_words; /* 0: no count window */
   uint32_t half_calls; /* 0: closes after `successes`, opens at a failure */
   int32_t half_rate_ppm;
   /* how long it stays open */
   uint32_t open_ms, open_growth_ppm, open_max_ms; /* max: of all steps */
+  uint32_t open_steps;                            /* from this step on it is open_max_ms */
   uint32_t open_jitter_ppm, open_decay_ms;        /* 0: none; closing ends the steps */
   uint32_t ramp_ms, ramp_start_ppm;
   uint64_t seed;
   uint32_t row; /* TTB__NO_ROW unless joined */
+  uint32_t tickets; /* 0: not checked one by one */
+  /* seldom used rules */
+  uint32_t extra_at, planes; /* offset of the extra words; planes of the time window */
+  uint32_t window_ms, slow_ms, average_calls, average_success_ppm;
+  uint64_t average_keep, average_inverse;
+  unsigned char *receipts;
   /* cold */
   uint32_t threads;
   ttb__region *region;
@@ -119,8 +129,16 @@ static inline ttb__breaker_slot *ttb__breaker_slot_at(const ttb__breaker *b, uin
   return (ttb__breaker_slot *)(void *)(b->slots + (uint64_t)slot * b->stride);
 }
 
-static inline ttb__a64 *ttb__breaker_buckets(const ttb__breaker *b, ttb__breaker_slot *s) {
-  return (ttb__a64 *)(void *)((unsigned char *)s + b->buckets_at);
+/* Where a slot's window begins, and its extra words. */
+static inline ttb__a64 *ttb__breaker_words(const ttb__breaker *b, ttb__breaker_slot *s) {
+  return (ttb__a64 *)(void *)((unsigned char *)s + b->window_at);
+}
+
+#define TTB__EXTRA_AVERAGE 0u   /* average.h */
+#define TTB__EXTRA_SUCCESSES 1u /* generation 20 | successes in a row 44 */
+static inline ttb__a64 *ttb__breaker_extra(const ttb__breaker *b, ttb__breaker_slot *s,
+                                           uint32_t which) {
+  return (ttb__a64 *)(void *)((unsigned char *)s + b->extra_at) + which;
 }
 
 /* ---- the words ---- */
@@ -141,6 +159,10 @@ static inline uint64_t ttb__with_step(uint64_t w, uint32_t step) { return w | (u
 static inline uint32_t ttb__state_step(uint64_t w) {
   return (uint32_t)(w >> 36) & TTB__MAX_STEP;
 }
+
+/* A kind that callers see as OPEN: by hand, for a time of its own. */
+#define TTB__OPEN_FOR 5u
+#define TTB__MOST_OPEN_FOR 604800000u
 
 /* Closed, and no ramp: a call just passes. */
 static inline bool ttb__state_passes(uint64_t w) { return (w >> 40 & 15) == 0; }
@@ -190,6 +212,9 @@ static inline uint32_t ttb__permit(uint32_t index, uint32_t nonce) {
   return (index + 1) | (nonce & 0x1ff) << 6;
 }
 static inline uint32_t ttb__permit_index(uint32_t permit) { return (permit & 0x3f) - 1; }
+static inline bool ttb__permit_is_probe(uint32_t permit) {
+  return (permit & 0x3f) != 0 && (permit & 0x3f) <= TTB__BREAKER_MAX_PROBES;
+}
 static inline uint32_t ttb__permit_nonce(uint32_t permit) { return permit >> 6; }
 
 /* ---- the CUSUM rule (cusum.c) ---- */
@@ -218,9 +243,32 @@ uint64_t ttb__breaker_draw(const ttb__breaker *b, const ttb__breaker_slot *s, ui
 /* Whether the n-th call of a ramp passes, so long after closing (ramp.c). */
 bool ttb__breaker_ramp_passes(const ttb__breaker *b, const ttb__breaker_slot *s, uint32_t gen,
                               uint64_t n, uint64_t closed_ms);
-/* What an open time can last at the most. */
-static inline uint64_t ttb__breaker_longest(const ttb__breaker *b) {
-  return (uint64_t)b->open_max_ms + ((b->flags & TTB_BREAKER_OPEN_AFTER) != 0);
+/* What is left of the time of a state that has one; 0 of the others. */
+static inline uint64_t ttb__breaker_left(const ttb__breaker *b, uint64_t w, uint64_t now_ms) {
+  uint32_t after = (b->flags & TTB_BREAKER_OPEN_AFTER) != 0;
+  switch (ttb__state_kind(w)) {
+  case TTB_BREAKER_OPEN: return ttb__state_remaining(w, now_ms, (uint64_t)b->open_max_ms + after);
+  case TTB__OPEN_FOR:
+    return ttb__state_remaining(w, now_ms, (uint64_t)TTB__MOST_OPEN_FOR + after);
+  case TTB_BREAKER_HALF_OPEN: return ttb__state_remaining(w, now_ms, b->lease_ms);
+  default: return 0;
+  }
+}
+
+/* The state of a breaker that is closed now, as new: its generation is yet to be
+ * put in. The time is kept for those who ask for it. */
+static inline uint64_t ttb__breaker_closed(const ttb__breaker *b, uint32_t step, uint64_t now_ms) {
+  bool fixed = (b->flags & TTB_BREAKER_FIXED_WINDOW) != 0;
+  bool timed = fixed || step > 0 || b->average_inverse != 0;
+  return ttb__with_step(ttb__state(0, TTB_BREAKER_CLOSED, timed ? now_ms : 0),
+                        step | (fixed ? TTB__RAMP_STEP : 0));
+}
+
+/* Whether a fixed window is over; then a new generation begins. */
+static inline bool ttb__breaker_window_is_over(const ttb__breaker *b, uint64_t w,
+                                               uint64_t now_ms) {
+  return b->flags & TTB_BREAKER_FIXED_WINDOW && ttb__state_kind(w) == TTB_BREAKER_CLOSED &&
+         w & TTB__RAMP && ttb__closed_for(w, now_ms) > b->window_ms;
 }
 
 /* ---- the round (probes.c) ---- */
@@ -230,6 +278,8 @@ static inline uint64_t ttb__breaker_longest(const ttb__breaker *b) {
 int64_t ttb__breaker_take_probe(ttb__breaker *b, ttb__breaker_slot *s, uint32_t slot, uint32_t gen);
 /* Gives it back: true for the one caller whose probe it was. */
 bool ttb__breaker_give_probe(ttb__breaker *b, ttb__breaker_slot *s, int64_t ticket);
+/* Whether a probe can be had, as far as this caller sees. */
+bool ttb__breaker_has_room(const ttb__breaker *b, ttb__breaker_slot *s, uint32_t gen);
 uint32_t ttb__breaker_probes_out(const ttb__breaker *b, ttb__breaker_slot *s, uint32_t gen);
 
 /* A round judged by rates: its outcomes so far. */

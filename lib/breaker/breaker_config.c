@@ -1,11 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /* What a breaker can be told, as rows: see ../base/config.h. */
+#include "average.h"
 #include "breaker.h"
 #include "last_calls.h"
 
 #define TTB__BREAKER_FLAGS                                                      \
   (TTB_BREAKER_ALL | TTB_BREAKER_OPEN_AFTER | TTB_BREAKER_RATE_ABOVE |          \
-   TTB_BREAKER_TRIP_ON_SUCCESS | TTB_BREAKER_EARLY_VERDICT | TTB_BREAKER_METRICS_ONLY)
+   TTB_BREAKER_TRIP_ON_SUCCESS | TTB_BREAKER_EARLY_VERDICT | TTB_BREAKER_METRICS_ONLY |  \
+   TTB_BREAKER_CHECK_TICKETS | TTB_BREAKER_FIXED_WINDOW | TTB_BREAKER_DETAILED | \
+   TTB_BREAKER_PROBES_IN_ALL)
 
 #define C(type, field, unit, min, max, def, flags) \
   TTB__FIELD(ttb_breaker_config, type, field, unit, min, max, def, flags)
@@ -38,7 +41,13 @@ static const ttb__field config_fields[] = {
     C(I32, cusum_bad_ppm, "ppm", 1, 990000, TTB_OFF, TTB__MAY_BE_OFF),
     C(U64, cusum_calls, "calls", 1, TTB__MOST_CUSUM_CALLS, 10000000, 0),
     C(I32, key_idle_ms, "ms", 1, 86400000, TTB_OFF, TTB__MAY_BE_OFF),
-    C(I32, reserved, "", 0, 0, 0, 0),
+    C(I32, slow_ms, "ms", 1, 3600000, TTB_OFF, TTB__MAY_BE_OFF),
+    C(I32, average_success_ppm, "ppm", 1, 1000000, TTB_OFF, TTB__MAY_BE_OFF),
+    C(I32, average_calls, "calls", 1, TTB__AVERAGE_CALLS_MAX, TTB_OFF, TTB__MAY_BE_OFF),
+    C(I32, open_steps, "", 1, TTB__MAX_STEP, TTB_OFF, TTB__MAY_BE_OFF),
+    C(U32, stripes, "", 1, 64, 1, 0),
+    C(U32, tickets, "", 16, 2048, 256, 0),
+    C(U32, reserved, "", 0, 0, 0, 0),
 };
 const ttb__struct ttb__breaker_config_fields = TTB__STRUCT(ttb_breaker_config, config_fields);
 
@@ -55,6 +64,9 @@ static const ttb__field info_fields[] = {
     I(U32, probe_calls, "calls"),     I(U32, probe_failures, "calls"),
     I(U32, probe_slow, "calls"),      I(U32, cusum, ""),
     I(U32, cusum_limit, ""),          I(U64, key, ""),
+    I(I32, average_ppm, "ppm"),       I(U32, slow_failures, "calls"),
+    I(U32, ignored, "calls"),         I(U32, successes_in_row, "calls"),
+    I(U64, duration_us, "us"),
 };
 const ttb__struct ttb__breaker_info_fields = TTB__STRUCT(ttb_breaker_info, info_fields);
 

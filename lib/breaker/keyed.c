@@ -13,12 +13,9 @@
 static bool at_rest(const void *table, uint32_t slot, uint64_t now_ms) {
   const ttb__breaker *b = table;
   uint64_t w = ttb__load_rlx(&ttb__breaker_slot_at(b, slot)->state);
-  switch (ttb__state_kind(w)) {
-  case TTB_BREAKER_CLOSED: return true;
-  case TTB_BREAKER_OPEN: return ttb__state_remaining(w, now_ms, ttb__breaker_longest(b)) == 0;
-  case TTB_BREAKER_HALF_OPEN: return ttb__state_remaining(w, now_ms, b->lease_ms) == 0;
-  default: return false;
-  }
+  uint32_t kind = ttb__state_kind(w);
+  if (kind == TTB_BREAKER_DISABLED || kind == TTB_BREAKER_FORCED_OPEN) return false;
+  return ttb__breaker_left(b, w, now_ms) == 0;
 }
 
 static uint32_t mark(const void *table, uint32_t slot) {
@@ -26,14 +23,15 @@ static uint32_t mark(const void *table, uint32_t slot) {
 }
 
 /* Closed, in a generation after the mark's. */
-static void renew(void *table, uint32_t slot, uint32_t mark_before) {
+static void renew(void *table, uint32_t slot, uint32_t mark_before, uint64_t now_ms) {
+  const ttb__breaker *b = table;
+  uint64_t as_new = ttb__breaker_closed(b, 0, now_ms);
   ttb__breaker_slot *s = ttb__breaker_slot_at(table, slot);
   uint64_t w = ttb__load_rlx(&s->state);
   while (ttb__state_kind(w) != TTB_BREAKER_CLOSED || (ttb__word_gen(w) & 0xffff) == mark_before) {
     /* release: pairs with ttb_breaker_acquire_key. Without it a ticket of the
      * new generation could be given to a caller with the old key. */
-    if (ttb__cas_rel(&s->state, &w, ttb__state(ttb__word_gen(w) + 1, TTB_BREAKER_CLOSED, 0)))
-      return;
+    if (ttb__cas_rel(&s->state, &w, ttb__count(ttb__word_gen(w) + 1, as_new))) return;
   }
 }
 

@@ -5,6 +5,9 @@
  *
  *     length(step) = min(open_ms * growth^step, open_max_ms), in whole ms
  *
+ * With open_steps the length jumps to open_max_ms after so many steps (finagle's
+ * list of backoffs with what follows it).
+ *
  * A failed probe takes the next step, and so does the next opening after the
  * breaker has closed; each open_decay_ms closed takes one step back (Envoy's
  * outlier detection counts its multiplier up and down like this; brpc doubles
@@ -21,6 +24,8 @@
 
 static uint64_t length_of(const ttb__breaker *b, uint32_t step) {
   uint64_t length = b->open_ms;
+  if (step >= b->open_steps) return b->open_max_ms;
+  if (b->open_growth_ppm <= 1000000) return length;
   for (uint32_t i = 0; i < step && length < b->open_max_ms; i++) {
     uint64_t next = length * b->open_growth_ppm / 1000000;
     length = next > length ? next : length + 1; /* a few ms hardly grow: at least one */

@@ -5,8 +5,27 @@
  * later round's word from a forgotten one (I2 in breaker.h). */
 #include "breaker.h"
 
+/* Outcomes that the round still waits for. */
+static uint32_t still_needed(const ttb__breaker *b, const ttb__breaker_slot *s, uint32_t gen) {
+  uint64_t w = ttb__load_rlx(&s->round);
+  uint64_t done = b->half_calls > 0 ? ttb__round_of(w, gen).calls : ttb__count_of(w, gen);
+  uint32_t all = b->half_calls > 0 ? b->half_calls : b->successes;
+  return done < all ? all - (uint32_t)done : 0;
+}
+
+bool ttb__breaker_has_room(const ttb__breaker *b, ttb__breaker_slot *s, uint32_t gen) {
+  uint32_t out = ttb__breaker_probes_out(b, s, gen), most = b->probes;
+  if (b->flags & TTB_BREAKER_PROBES_IN_ALL) {
+    uint32_t needed = still_needed(b, s, gen);
+    if (needed < most) most = needed;
+  }
+  return out < most;
+}
+
 int64_t ttb__breaker_take_probe(ttb__breaker *b, ttb__breaker_slot *s, uint32_t slot,
                                 uint32_t gen) {
+  if (b->flags & TTB_BREAKER_PROBES_IN_ALL && !ttb__breaker_has_room(b, s, gen))
+    return TTB_HALF_OPEN_FULL;
   for (uint32_t i = 0; i < b->probes; i++) {
     for (;;) {
       /* acquire: pairs with the release below. Without it a caller of a round

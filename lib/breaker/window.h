@@ -6,7 +6,9 @@
  * A *turn* is the number of the bucket's sixteenth of window_ms since the
  * beginning of time, plus 32 for each generation of the breaker: a new
  * generation thereby leaves every older bucket behind without touching it. The
- * bucket of turn e is e mod 16; a bucket counts while e - turn < 16.
+ * bucket of turn e is e mod 16; a bucket counts while e - turn < 16. With stripes
+ * there are so many buckets of each turn; a thread adds to its own stripe's, and
+ * who asks sums over all.
  *
  * I1  A bucket only turns forward. A caller with an older time counts into the
  *     bucket that stands (a spike that compared with != lost the newer one);
@@ -15,12 +17,17 @@
  * I2  calls never overflows into failures: near the top both are halved by CAS
  *     (a spike without this tripped a healthy breaker after 4,194,304 calls).
  *     What is left is more than the largest min_calls.
- * I3  A caller preempted between reading a bucket and adding to it, for a whole
- *     window, puts one outcome into a later bucket. That is all that can happen.
- * I4  The slow rule has 16 words more, {turn 28 | slow 36}, which only slow calls
- *     touch: calls are in the buckets. Who halves a bucket halves its slow word
- *     next. Killed in between, slow calls weigh up to twice until that bucket
- *     leaves, and never more than the calls; one in 130,000 calls is there.
+ * I3  A call adds first and looks at what was there afterwards: one access to a
+ *     line that others write, not two. If the bucket is an older one, what was
+ *     added goes with it; if it is another generation's, it is taken out again. A
+ *     caller preempted before it adds, for a whole window, puts one outcome into a
+ *     later bucket, and one killed before it has taken out leaves one there. That
+ *     is all that can happen.
+ * I4  A plane is 16 words more, {turn 28 | sum 36}: of slow calls, and with
+ *     TTB_BREAKER_DETAILED of others. Calls are in the buckets. Who halves a
+ *     bucket halves the planes next. Killed in between, slow calls weigh up to
+ *     twice until that bucket leaves, and never more than the calls; one in
+ *     130,000 calls is there.
  *
  * A bucket is newer than a caller's turn if it is ahead by less than
  * TTB__TURN_AHEAD, else older: so neither a bucket untouched for months nor the
@@ -65,92 +72,111 @@ static inline uint32_t ttb__window_turn(uint64_t inverse, uint64_t now_ms, uint3
          TTB__TURN_MASK;
 }
 
-/* The slow word of a bucket lies TTB__BUCKETS behind it (I4). */
-#define TTB__SLOW_MASK ((UINT64_C(1) << 36) - 1)
+/* Where a slot's window lies; private. */
+typedef struct ttb__window {
+  ttb__a64 *buckets; /* of all stripes, then the planes */
+  uint32_t stripes, planes;
+} ttb__window;
 
-/* A bucket of this turn was halved: so are its slow calls. */
-static inline void ttb__window_halve_slow(ttb__a64 *b, uint32_t turn) {
-  uint64_t w = ttb__load_rlx(b);
-  while (ttb__bucket_turn(w) == turn)
-    if (ttb__cas_rlx(b, &w, (w & ~TTB__SLOW_MASK) | (w & TTB__SLOW_MASK) / 2)) return;
+#define TTB__PLANE_MASK ((UINT64_C(1) << 36) - 1)
+
+static inline ttb__a64 *ttb__window_plane(ttb__window w, uint32_t plane) {
+  return w.buckets + (w.stripes + plane) * TTB__BUCKETS;
 }
 
-/* Adds one outcome to a bucket that does not simply take it, whose value was w. */
-static TTB__SELDOM void ttb__window_turn_or_halve(ttb__a64 *b, uint64_t w, uint32_t turn,
-                                                  uint32_t failures, bool slow) {
-  uint64_t next;
-  bool halved;
-  do {
-    uint32_t ahead = (ttb__bucket_turn(w) - turn) & TTB__TURN_MASK;
+/* A bucket of this turn was halved: so are the planes. */
+static inline void ttb__window_halve_planes(ttb__window win, uint32_t turn) {
+  for (uint32_t p = 0; p < win.planes; p++) {
+    ttb__a64 *at = &ttb__window_plane(win, p)[turn % TTB__BUCKETS];
+    uint64_t w = ttb__load_rlx(at);
+    while (ttb__bucket_turn(w) == turn)
+      if (ttb__cas_rlx(at, &w, (w & ~TTB__PLANE_MASK) | (w & TTB__PLANE_MASK) / 2)) break;
+  }
+}
+
+/* Takes out again what was added to a bucket of another generation. */
+static inline void ttb__window_take_out(ttb__a64 *b, uint32_t turn, uint32_t failures) {
+  uint64_t w = ttb__load_rlx(b);
+  for (;;) {
     ttb__counts c = ttb__bucket_counts(w);
-    halved = false;
-    if (ahead >= TTB__TURN_AHEAD || c.calls == 0) {
-      next = ttb__bucket(turn, (ttb__counts){1, failures});
-    } else if (ahead >= TTB__BUCKETS) {
-      return;
-    } else if (c.calls < TTB__COUNT_FULL) {
-      ttb__add_rlx(b, (uint64_t)failures << TTB__COUNT_BITS | 1);
-      return;
-    } else {
-      c = (ttb__counts){c.calls / 2 + 1, c.failures / 2 + failures};
-      next = ttb__bucket(ttb__bucket_turn(w), c);
-      halved = true;
-    }
-  } while (!ttb__cas_rlx(b, &w, next));
-  if (halved && slow) ttb__window_halve_slow(b + TTB__BUCKETS, ttb__bucket_turn(next));
+    if (ttb__bucket_turn(w) != turn || c.calls == 0 || c.failures < failures) return;
+    c = (ttb__counts){c.calls - 1, c.failures - failures};
+    if (ttb__cas_rlx(b, &w, ttb__bucket(turn, c))) return;
+  }
 }
 
-/* The ordinary case: one addition to bucket b, whose value is w, if it takes it. */
-static inline bool ttb__window_took(ttb__a64 *b, uint64_t w, uint32_t turn, uint32_t failures) {
-  if (ttb__bucket_turn(w) != turn || ttb__bucket_counts(w).calls >= TTB__COUNT_FULL) return false;
-  ttb__add_rlx(b, (uint64_t)failures << TTB__COUNT_BITS | 1);
-  return true;
-}
-
-static inline void ttb__window_add(ttb__a64 *buckets, uint32_t turn, uint32_t failures) {
-  ttb__a64 *b = &buckets[turn % TTB__BUCKETS];
+/* An outcome was added to a bucket that does not simply take it: it held `old`. */
+static TTB__SELDOM void ttb__window_turn_or_halve(ttb__window win, ttb__a64 *b, uint64_t old,
+                                                  uint32_t turn, uint32_t failures) {
+  uint32_t there = ttb__bucket_turn(old), ahead = (there - turn) & TTB__TURN_MASK;
+  bool older = ahead >= TTB__TURN_AHEAD || (ahead != 0 && ttb__bucket_counts(old).calls == 0);
   uint64_t w = ttb__load_rlx(b);
-  if (!ttb__window_took(b, w, turn, failures))
-    ttb__window_turn_or_halve(b, w, turn, failures, false);
+  if (!older && ahead >= TTB__BUCKETS) {
+    ttb__window_take_out(b, there, failures);
+    return;
+  }
+  if (older) {
+    while (ttb__bucket_turn(w) == there)
+      if (ttb__cas_rlx(b, &w, ttb__bucket(turn, (ttb__counts){1, failures}))) return;
+    /* Somebody else has turned it: what was added went with the older one. */
+    ahead = (ttb__bucket_turn(w) - turn) & TTB__TURN_MASK;
+    if (ahead < TTB__BUCKETS) ttb__add_rlx(b, (uint64_t)failures << TTB__COUNT_BITS | 1);
+    return;
+  }
+  while (ttb__bucket_turn(w) == there && ttb__bucket_counts(w).calls >= TTB__COUNT_FULL) {
+    ttb__counts c = ttb__bucket_counts(w);
+    c = (ttb__counts){c.calls / 2, c.failures / 2};
+    if (!ttb__cas_rlx(b, &w, ttb__bucket(there, c))) continue;
+    ttb__window_halve_planes(win, there);
+    return;
+  }
 }
 
-static inline ttb__counts ttb__window_sum(const ttb__a64 *buckets, uint32_t turn) {
+/* Counts one outcome in a stripe: one read-modify-write. */
+static inline void ttb__window_add(ttb__window win, uint32_t stripe, uint32_t turn,
+                                   uint32_t failures) {
+  ttb__a64 *b = &win.buckets[stripe * TTB__BUCKETS + turn % TTB__BUCKETS];
+  uint64_t old = ttb__add_rlx(b, (uint64_t)failures << TTB__COUNT_BITS | 1);
+  if (ttb__bucket_turn(old) != turn || ttb__bucket_counts(old).calls >= TTB__COUNT_FULL)
+    ttb__window_turn_or_halve(win, b, old, turn, failures);
+}
+
+static inline ttb__counts ttb__window_sum(ttb__window win, uint32_t turn) {
   ttb__counts sum = {0, 0};
-  for (uint32_t i = 0; i < TTB__BUCKETS; i++) {
-    uint64_t w = ttb__load_rlx(&buckets[i]);
+  for (uint32_t i = 0; i < win.stripes * TTB__BUCKETS; i++) {
+    uint64_t w = ttb__load_rlx(&win.buckets[i]);
     if (((turn - ttb__bucket_turn(w)) & TTB__TURN_MASK) >= TTB__BUCKETS) continue;
     ttb__counts c = ttb__bucket_counts(w);
     sum.calls += c.calls;
-    sum.failures += c.failures;
+    sum.failures += c.failures < c.calls ? c.failures : c.calls;
   }
   return sum;
 }
 
-/* Counts one slow call; it has been counted as a call before. */
-static inline void ttb__window_add_slow(ttb__a64 *buckets, uint32_t turn) {
-  ttb__a64 *b = &buckets[TTB__BUCKETS + turn % TTB__BUCKETS];
+/* Adds to a plane. Near its top (2^35) a sum stays where it is. */
+static inline void ttb__window_add_plane(ttb__window win, uint32_t plane, uint32_t turn,
+                                         uint64_t n) {
+  ttb__a64 *b = &ttb__window_plane(win, plane)[turn % TTB__BUCKETS];
   uint64_t w = ttb__load_rlx(b);
   for (;;) {
     uint32_t ahead = (ttb__bucket_turn(w) - turn) & TTB__TURN_MASK;
-    uint64_t slow = w & TTB__SLOW_MASK;
-    if (ahead < TTB__TURN_AHEAD && slow != 0) {
-      if (ahead < TTB__BUCKETS) ttb__add_rlx(b, 1);
+    uint64_t sum = w & TTB__PLANE_MASK;
+    if (ahead < TTB__TURN_AHEAD && sum != 0) {
+      if (ahead < TTB__BUCKETS && sum <= TTB__PLANE_MASK / 2) ttb__add_rlx(b, n);
       return;
     }
-    if (ttb__cas_rlx(b, &w, (uint64_t)turn << 36 | 1)) return;
+    if (ttb__cas_rlx(b, &w, (uint64_t)turn << 36 | n)) return;
   }
 }
 
-/* The slow ones of the window's calls: at most `calls`. */
-static inline uint32_t ttb__window_sum_slow(const ttb__a64 *buckets, uint32_t turn,
-                                            uint32_t calls) {
+static inline uint64_t ttb__window_sum_plane(ttb__window win, uint32_t plane, uint32_t turn) {
   uint64_t sum = 0;
   for (uint32_t i = 0; i < TTB__BUCKETS; i++) {
-    uint64_t w = ttb__load_rlx(&buckets[TTB__BUCKETS + i]);
+    uint64_t w = ttb__load_rlx(&ttb__window_plane(win, plane)[i]);
     if (((turn - ttb__bucket_turn(w)) & TTB__TURN_MASK) >= TTB__BUCKETS) continue;
-    sum += w & TTB__SLOW_MASK;
+    sum += w & TTB__PLANE_MASK;
   }
-  return sum < calls ? (uint32_t)sum : calls;
+  return sum;
 }
 
 #endif

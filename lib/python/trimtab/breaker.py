@@ -59,7 +59,13 @@ class Config(_ffi.Struct):
         ("cusum_bad_ppm", i32),
         ("cusum_calls", u64),
         ("key_idle_ms", i32),
-        ("reserved", i32),
+        ("slow_ms", i32),
+        ("average_success_ppm", i32),
+        ("average_calls", i32),
+        ("open_steps", i32),
+        ("stripes", u32),
+        ("tickets", u32),
+        ("reserved", u32),
     ]
 
 
@@ -85,6 +91,11 @@ class _Info(_ffi.Struct):
         ("cusum", u32),
         ("cusum_limit", u32),
         ("key", u64),
+        ("average_ppm", i32),
+        ("slow_failures", u32),
+        ("ignored", u32),
+        ("successes_in_row", u32),
+        ("duration_us", u64),
     ]
 
 
@@ -143,6 +154,11 @@ class BreakerInfo(NamedTuple):
     cusum: int
     cusum_limit: int
     key: int
+    average_ppm: int
+    slow_failures: int
+    ignored: int
+    successes_in_row: int
+    duration_us: int
 
 
 class BreakerStats(NamedTuple):

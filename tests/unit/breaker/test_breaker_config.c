@@ -34,7 +34,7 @@ static void test_defaults_as_documented(void **state) {
       {"half_open_successes", 1, 1000000, 1},
       {"lease_ms", 1, 3600000, 60000},
       {"threads", 1, 254, 64},
-      {"flags", 0, 63, 0},
+      {"flags", 0, 1023, 0},
       {"slow_rate_ppm", 1, 1000000, TTB_OFF},
       {"half_open_calls", 1, 10000, TTB_OFF},
       {"half_open_rate_ppm", 1, 1000000, 500000},
@@ -42,13 +42,19 @@ static void test_defaults_as_documented(void **state) {
       {"open_max_ms", 1, 3600000, 300000},
       {"open_jitter_ppm", 1, 1000000, TTB_OFF},
       {"open_decay_ms", 1, 86400000, 60000},
-      {"window_calls", 1, 40, TTB_OFF},
+      {"window_calls", 1, 4096, TTB_OFF},
       {"ramp_ms", 1, 3600000, TTB_OFF},
       {"ramp_start_ppm", 1, 1000000, 100000},
       {"cusum_healthy_ppm", 1, 900000, 50000},
       {"cusum_bad_ppm", 1, 990000, TTB_OFF},
       {"cusum_calls", 1, INT64_C(1000000000000000), 10000000},
       {"key_idle_ms", 1, 86400000, TTB_OFF},
+      {"slow_ms", 1, 3600000, TTB_OFF},
+      {"average_success_ppm", 1, 1000000, TTB_OFF},
+      {"average_calls", 1, 10000, TTB_OFF},
+      {"open_steps", 1, 15, TTB_OFF},
+      {"stripes", 1, 64, 1},
+      {"tickets", 16, 2048, 256},
   };
   for (uint32_t i = 0; i < sizeof doc / sizeof doc[0]; i++) {
     ttb_field f = {.struct_size = sizeof f};
@@ -153,8 +159,34 @@ static void test_fields_that_go_together(void **state) {
   assert_true(d.got == 1999 && d.min == 2000);
   c.open_max_ms = 2000;
   assert_int_equal(ttb_breaker_check(&c, &d), TTB_OK);
-  c = base(), c.flags = 64;
+  c = base(), c.flags = 1024;
   assert_int_equal(ttb_breaker_check(&c, &d), TTB_ERR_RANGE);
+  c = base(), c.stripes = 3;
+  assert_int_equal(ttb_breaker_check(&c, &d), TTB_ERR_RANGE);
+  assert_string_equal(d.field, "stripes");
+  c = base(), c.tickets = 100;
+  assert_int_equal(ttb_breaker_check(&c, &d), TTB_ERR_RANGE);
+  assert_string_equal(d.field, "tickets");
+  c = base(), c.open_steps = 3, c.open_ms = 2000, c.open_max_ms = 1999;
+  assert_int_equal(ttb_breaker_check(&c, &d), TTB_ERR_RANGE);
+  assert_string_equal(d.field, "open_max_ms");
+  /* A fixed window needs a window of time, and the ramp's bit. */
+  c = base(), c.flags = TTB_BREAKER_FIXED_WINDOW;
+  assert_int_equal(ttb_breaker_check(&c, &d), TTB_OK);
+  c.ramp_ms = 10;
+  assert_int_equal(ttb_breaker_check(&c, &d), TTB_ERR_RANGE);
+  assert_string_equal(d.field, "flags");
+  c.ramp_ms = 0, c.window_calls = 10;
+  assert_int_equal(ttb_breaker_check(&c, &d), TTB_ERR_RANGE);
+  c.window_calls = 0, c.failure_rate_ppm = TTB_OFF;
+  assert_int_equal(ttb_breaker_check(&c, &d), TTB_ERR_RANGE);
+  c = base(), c.average_success_ppm = 900000; /* over time: needs the window of time */
+  assert_int_equal(ttb_breaker_check(&c, &d), TTB_OK);
+  c.window_calls = 10;
+  assert_int_equal(ttb_breaker_check(&c, &d), TTB_ERR_RANGE);
+  assert_string_equal(d.field, "average_calls");
+  c.average_calls = 10;
+  assert_int_equal(ttb_breaker_check(&c, &d), TTB_OK);
 }
 
 /* What the header promises a breaker costs. */

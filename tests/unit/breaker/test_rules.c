@@ -113,19 +113,23 @@ static void test_slow_is_halved_with_its_bucket(void **state) {
 /* Killed between the halvings slow reads up to twice: never above the calls. */
 static void test_slow_never_exceeds_the_calls(void **state) {
   (void)state;
-  ttb__a64 words[2 * TTB__BUCKETS];
-  memset(words, 0, sizeof words);
-  for (int i = 0; i < 3; i++) ttb__window_add_slow(words, 5);
-  ttb__window_add(words, 5, 0);
-  assert_int_equal(ttb__window_sum_slow(words, 5, 1), 1);
-  ttb__window_add_slow(words, 4 + TTB__BUCKETS * 2); /* another word; 5 has left */
-  assert_int_equal(ttb__window_sum_slow(words, 4 + TTB__BUCKETS * 2, 9), 1);
-  ttb__window_add_slow(words, 5 + TTB__BUCKETS * 2); /* taken over, not added to */
-  assert_int_equal(ttb__window_sum_slow(words, 5 + TTB__BUCKETS * 2, 9), 2);
-  ttb__window_add_slow(words, 5); /* far too late: counts nowhere */
-  assert_int_equal(ttb__window_sum_slow(words, 5 + TTB__BUCKETS * 2, 9), 2);
-  ttb__window_halve_slow(&words[TTB__BUCKETS + 5], 5); /* no longer that turn */
-  assert_int_equal(ttb__window_sum_slow(words, 5 + TTB__BUCKETS * 2, 9), 2);
+  ttb_breaker_config c = rates(TTB_OFF, 1000000, 1000);
+  ttb_breaker b = made(&c);
+  ttb__breaker *p = ttb__breaker_of(&b);
+  ttb__breaker_slot *s = ttb__breaker_slot_at(p, 0);
+  ttb__window win = ttb__breaker_window(p, s);
+  for (int i = 0; i < 3; i++) ttb__window_add_plane(win, TTB__PLANE_SLOW, 5, 1);
+  ttb__window_add(win, 0, 5, 0);
+  assert_int_equal(ttb__breaker_slow(p, s, 0, 5, 1), 1);
+  uint32_t later = 5 + TTB__BUCKETS * 2;
+  ttb__window_add_plane(win, TTB__PLANE_SLOW, later - 1, 1); /* another word; 5 has left */
+  assert_int_equal(ttb__breaker_slow(p, s, 0, later - 1, 9), 1);
+  ttb__window_add_plane(win, TTB__PLANE_SLOW, later, 1); /* taken over, not added to */
+  assert_int_equal(ttb__breaker_slow(p, s, 0, later, 9), 2);
+  ttb__window_add_plane(win, TTB__PLANE_SLOW, 5, 1); /* far too late: counts nowhere */
+  assert_int_equal(ttb__breaker_slow(p, s, 0, later, 9), 2);
+  ttb__window_halve_planes(win, 5); /* no longer that turn */
+  assert_int_equal(ttb__breaker_slow(p, s, 0, later, 9), 2);
 }
 
 static void test_all(void **state) {

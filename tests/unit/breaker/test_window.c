@@ -10,7 +10,8 @@
 
 #include <cmocka.h>
 
-static ttb__a64 buckets[TTB__BUCKETS];
+static ttb__a64 buckets[6 * TTB__BUCKETS];
+static const ttb__window win = {buckets, 1, 0};
 static uint64_t inverse;
 
 static int fresh(void **state) {
@@ -22,10 +23,10 @@ static int fresh(void **state) {
 
 static uint32_t turn(uint64_t ms) { return ttb__window_turn(inverse, ms, 0); }
 static void add(uint64_t ms, uint32_t failures) {
-  ttb__window_add(buckets, turn(ms), failures);
+  ttb__window_add(win, 0, turn(ms), failures);
 }
 static void expect(uint64_t ms, uint32_t calls, uint32_t failures) {
-  ttb__counts c = ttb__window_sum(buckets, turn(ms));
+  ttb__counts c = ttb__window_sum(win, turn(ms));
   assert_int_equal(c.calls, calls);
   assert_int_equal(c.failures, failures);
 }
@@ -69,7 +70,7 @@ static void test_sixteen_turns(void **state) {
   expect(116000, 0, 0); /* the 17th does not */
   for (uint64_t ms = 100000; ms < 200000; ms += 100) {
     add(ms, ms % 200 == 0);
-    ttb__counts c = ttb__window_sum(buckets, turn(ms));
+    ttb__counts c = ttb__window_sum(win, turn(ms));
     assert_true(c.calls <= 163);
     if (ms >= 116000) assert_true(c.calls >= 151);
   }
@@ -108,17 +109,17 @@ static void test_a_bucket_ahead(void **state) {
   (void)state;
   uint32_t t = turn(100000);
   ttb__store_rlx(&buckets[t % 16], ttb__bucket(t + 15, (ttb__counts){4, 1}));
-  ttb__window_add(buckets, t, 1);
+  ttb__window_add(win, 0, t, 1);
   assert_true(ttb__load_rlx(&buckets[t % 16]) == ttb__bucket(t + 15, (ttb__counts){5, 2}));
   /* Ahead by a window or more (a later generation): not ours to count in. */
   ttb__store_rlx(&buckets[t % 16], ttb__bucket(t + 16, (ttb__counts){4, 1}));
-  ttb__window_add(buckets, t, 1);
+  ttb__window_add(win, 0, t, 1);
   ttb__store_rlx(&buckets[t % 16], ttb__bucket(t + 32, (ttb__counts){4, 1}));
-  ttb__window_add(buckets, t, 1);
+  ttb__window_add(win, 0, t, 1);
   assert_true(ttb__load_rlx(&buckets[t % 16]) == ttb__bucket(t + 32, (ttb__counts){4, 1}));
   /* Ahead by months: forgotten, so it turns. */
   ttb__store_rlx(&buckets[t % 16], ttb__bucket(t + TTB__TURN_AHEAD, (ttb__counts){4, 1}));
-  ttb__window_add(buckets, t, 1);
+  ttb__window_add(win, 0, t, 1);
   assert_true(ttb__load_rlx(&buckets[t % 16]) == ttb__bucket(t, (ttb__counts){1, 1}));
 }
 
@@ -128,13 +129,13 @@ static void test_generations(void **state) {
   const uint32_t last = 0xfffff;
   for (uint32_t i = 0; i < 40; i++) {
     uint32_t gen = (last - 20 + i) & 0xfffff, t = ttb__window_turn(inverse, 5000000, gen);
-    assert_int_equal(ttb__window_sum(buckets, t).calls, 0);
-    ttb__window_add(buckets, t, 1);
-    ttb__window_add(buckets, t, 0);
-    assert_int_equal(ttb__window_sum(buckets, t).calls, 2);
+    assert_int_equal(ttb__window_sum(win, t).calls, 0);
+    ttb__window_add(win, 0, t, 1);
+    ttb__window_add(win, 0, t, 0);
+    assert_int_equal(ttb__window_sum(win, t).calls, 2);
     if (i == 0) continue; /* a report of the generation before changes nothing */
-    ttb__window_add(buckets, ttb__window_turn(inverse, 5000000, (gen - 1) & 0xfffff), 1);
-    if (gen != 0) assert_int_equal(ttb__window_sum(buckets, t).calls, 2);
+    ttb__window_add(win, 0, ttb__window_turn(inverse, 5000000, (gen - 1) & 0xfffff), 1);
+    if (gen != 0) assert_int_equal(ttb__window_sum(win, t).calls, 2);
   }
 }
 
@@ -148,8 +149,8 @@ static void test_every_age(void **state) {
     memset(buckets, 0, sizeof buckets);
     ttb__store_rlx(&buckets[now % 16],
                    ttb__bucket((uint32_t)(now - age) & TTB__TURN_MASK, (ttb__counts){3, 3}));
-    ttb__window_add(buckets, now, 0);
-    blind += ttb__window_sum(buckets, now).calls == 0;
+    ttb__window_add(win, 0, now, 0);
+    blind += ttb__window_sum(win, now).calls == 0;
   }
   assert_true(blind <= (TTB__TURN_AHEAD >> 12) + 1); /* 68 minutes of 194 days at 1000 ms */
 }
@@ -174,15 +175,15 @@ static void test_saturation_with_late_adders(void **state) {
   (void)state;
   uint32_t t = turn(100000);
   /* 1023 threads that had looked before the bucket was full may still add. */
-  ttb__store_rlx(&buckets[t % 16], ttb__bucket(t, (ttb__counts){TTB__COUNT_MASK, TTB__COUNT_MASK}));
-  ttb__window_add(buckets, t, 1);
+  ttb__store_rlx(&buckets[t % 16], ttb__bucket(t, (ttb__counts){TTB__COUNT_MASK - 1, TTB__COUNT_MASK - 1}));
+  ttb__window_add(win, 0, t, 1);
   ttb__counts c = ttb__bucket_counts(ttb__load_rlx(&buckets[t % 16]));
-  assert_int_equal(c.calls, TTB__COUNT_MASK / 2 + 1);
-  assert_int_equal(c.failures, TTB__COUNT_MASK / 2 + 1);
+  assert_int_equal(c.calls, TTB__COUNT_MASK / 2);
+  assert_int_equal(c.failures, TTB__COUNT_MASK / 2);
   /* All 16 together still fit 32 bits, and a 64-bit rate. */
   for (uint32_t i = 0; i < 16; i++)
     ttb__store_rlx(&buckets[i], ttb__bucket(t - (t - i) % 16, (ttb__counts){TTB__COUNT_MASK, 1}));
-  assert_int_equal(ttb__window_sum(buckets, t).calls, 16 * TTB__COUNT_MASK);
+  assert_int_equal(ttb__window_sum(win, t).calls, 16 * TTB__COUNT_MASK);
 }
 
 /* Behind a first zero bucket nothing is ever lost, whatever the time. */
@@ -190,9 +191,49 @@ static void test_fresh_buckets_at_any_time(void **state) {
   (void)state;
   for (uint64_t t = 0; t <= TTB__TURN_MASK; t += 65521) {
     memset(buckets, 0, sizeof buckets);
-    ttb__window_add(buckets, (uint32_t)t, 1);
-    assert_int_equal(ttb__window_sum(buckets, (uint32_t)t).calls, 1);
+    ttb__window_add(win, 0, (uint32_t)t, 1);
+    assert_int_equal(ttb__window_sum(win, (uint32_t)t).calls, 1);
   }
+}
+
+/* Stripes: sums see all of them; each turns its own buckets. */
+static void test_stripes(void **state) {
+  (void)state;
+  const ttb__window four = {buckets, 4, 1};
+  for (uint32_t stripe = 0; stripe < 4; stripe++)
+    for (uint32_t i = 0; i <= stripe; i++) ttb__window_add(four, stripe, 100, stripe == 3);
+  ttb__window_add_plane(four, 0, 100, 5);
+  ttb__counts c = ttb__window_sum(four, 100);
+  assert_int_equal(c.calls, 10);
+  assert_int_equal(c.failures, 4);
+  assert_int_equal(ttb__window_sum_plane(four, 0, 100), 5);
+  ttb__window_add(four, 2, 116, 0); /* the same buckets, a window later */
+  c = ttb__window_sum(four, 116);
+  assert_int_equal(c.calls, 1);
+  assert_int_equal(ttb__window_sum_plane(four, 0, 116), 0);
+}
+
+/* I4: who halves a bucket halves its planes; others stay. */
+static void test_planes(void **state) {
+  (void)state;
+  const ttb__window with = {buckets, 1, 2};
+  ttb__window_add_plane(with, 0, 7, 100);
+  ttb__window_add_plane(with, 1, 7, 1000);
+  ttb__window_add_plane(with, 1, 8, 1000);
+  ttb__store_rlx(&buckets[7], ttb__bucket(7, (ttb__counts){TTB__COUNT_FULL, 0}));
+  ttb__window_add(with, 0, 7, 0);
+  assert_int_equal(ttb__window_sum_plane(with, 0, 8), 50);
+  assert_int_equal(ttb__window_sum_plane(with, 1, 8), 1500);
+  assert_int_equal(ttb__window_sum(with, 8).calls, (TTB__COUNT_FULL + 1) / 2);
+  /* A plane near its top stays there. */
+  ttb__window_add_plane(with, 0, 9, TTB__PLANE_MASK / 2 + 1);
+  ttb__window_add_plane(with, 0, 9, TTB__PLANE_MASK / 2);
+  assert_true(ttb__window_sum_plane(with, 0, 9) == 50 + TTB__PLANE_MASK / 2 + 1);
+  /* An older time counts where it belongs, one outside the window nowhere. */
+  ttb__window_add_plane(with, 1, 20, 3);
+  ttb__window_add_plane(with, 1, 4, 3);
+  ttb__window_add_plane(with, 1, 19, 3);
+  assert_int_equal(ttb__window_sum_plane(with, 1, 20), 1500 + 6);
 }
 
 int main(void) {
@@ -209,6 +250,8 @@ int main(void) {
       T(test_saturation),
       T(test_saturation_with_late_adders),
       T(test_fresh_buckets_at_any_time),
+      T(test_stripes),
+      T(test_planes),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
