@@ -44,11 +44,9 @@ int32_t ttb_breaker_peek(const ttb_breaker *h, uint32_t slot, uint64_t now_ns) {
 
 static uint32_t as_u32(uint64_t n) { return n < UINT32_MAX ? (uint32_t)n : UINT32_MAX; }
 
-/* What only TTB_BREAKER_DETAILED counts. */
+/* What only TTB_BREAKER_DETAILED counts in a window. */
 static void details(const ttb__breaker *b, ttb__breaker_slot *s, uint32_t gen, uint32_t turn,
                     ttb_breaker_info *i) {
-  i->successes_in_row =
-      as_u32(ttb__count_of(ttb__load_rlx(ttb__breaker_extra(b, s, TTB__EXTRA_SUCCESSES)), gen));
   if (b->last_calls > 0) {
     ttb__last l = ttb__breaker_last(b, s, gen);
     i->slow_failures = ttb__last_count(l, ttb__last_slow(l), ttb__last_failures(l));
@@ -99,6 +97,9 @@ int32_t ttb_breaker_explain(const ttb_breaker *h, uint32_t slot, uint64_t now_ns
     }
   }
   if (b->rules & TTB__RULE_AVERAGE) i.average_ppm = ttb__average_success(b, s, gen);
+  if (b->flags & TTB_BREAKER_DETAILED)
+    i.successes_in_row =
+        as_u32(ttb__count_of(ttb__load_rlx(ttb__breaker_extra(b, s, TTB__EXTRA_SUCCESSES)), gen));
   if (b->window_inverse || b->last_calls > 0) {
     uint32_t turn = ttb__window_turn(b->window_inverse, now, gen);
     ttb__counts c = ttb__breaker_counts(b, s, gen, turn);

@@ -20,7 +20,8 @@
 
 typedef struct event {
   int64_t v;
-  bool failed, slow;
+  bool failed, slow, ignored;
+  uint64_t us;
 } event;
 
 typedef struct probe {
@@ -32,7 +33,8 @@ typedef struct ref_slot {
   int kind;
   uint32_t gen;
   int64_t deadline;
-  uint32_t row, successes, opened;
+  uint32_t row, sum, good_row, successes, opened;
+  int64_t began;   /* a fixed window */
   uint32_t round_calls, round_failures, round_slow;
   uint32_t step;   /* of the open time; while closed, of the next one when it closed */
   int64_t closed;  /* when that was */
@@ -47,10 +49,12 @@ typedef struct given {
   int64_t ticket;
   int slot, is_probe;
   uint32_t gen;
+  bool done;
 } given;
 
 typedef struct ref {
   ttb_breaker_config c;
+  ttb_breaker_cusum_plan plan;
   ref_slot slot[SLOTS];
   uint64_t refused, stale, adoptions;
   /* the clock */
@@ -118,6 +122,7 @@ static void ref_move(ref_slot *s, int kind, int64_t deadline) {
   s->deadline = deadline;
   if (!keep) {
     s->row = s->successes = s->round_calls = s->round_failures = s->round_slow = 0;
+    s->sum = s->good_row = 0;
     s->n_events = 0;
   }
   for (int i = 0; i < 32; i++) s->probes[i].ticket = -1;
@@ -134,10 +139,12 @@ static uint64_t ref_splitmix(uint64_t *state) {
 static int64_t ref_length(const ref *r, uint32_t step, bool *bound) {
   int64_t length = r->c.open_ms;
   int64_t most = r->c.open_growth_ppm > 1000000 ? r->c.open_max_ms : r->c.open_ms;
-  for (uint32_t i = 0; i < step; i++) {
+  if (r->c.open_steps > 0) most = r->c.open_max_ms;
+  if (r->c.open_steps > 0 && step >= (uint32_t)r->c.open_steps) length = most;
+  for (uint32_t i = 0; i < step && r->c.open_growth_ppm > 1000000; i++) {
+    if (length >= most) break;
     int64_t next = length * r->c.open_growth_ppm / 1000000;
     length = next > length ? next : length + 1;
-    if (length >= most) break;
   }
   *bound = length >= most;
   return length < most ? length : most;
@@ -189,25 +196,56 @@ static uint32_t ref_out(const ref *r, const ref_slot *s) {
   return n;
 }
 
-static void ref_window(const ref *r, const ref_slot *s, int64_t v, uint32_t *calls,
-                       uint32_t *failures, uint32_t *slow) {
-  int64_t turn = v * 16 / r->c.window_ms;
-  *calls = *failures = *slow = 0;
+typedef struct seen {
+  uint32_t calls, failures, slow, both, ignored;
+  uint64_t us;
+} seen;
+
+static seen ref_window(const ref *r, const ref_slot *s, int64_t v) {
+  bool fixed = (r->c.flags & TTB_BREAKER_FIXED_WINDOW) != 0;
+  int64_t length = (int64_t)r->c.window_ms * (fixed ? 2 : 1), turn = v * 16 / length;
+  seen w = {0};
   for (int i = 0; i < s->n_events; i++) {
-    int64_t age = turn - s->events[i].v * 16 / r->c.window_ms;
+    const event *e = &s->events[i];
+    int64_t age = turn - e->v * 16 / length;
     if (r->c.window_calls > 0) age = s->n_events - i > r->c.window_calls ? -1 : 0;
     if (age < 0 || age > 15) continue;
-    ++*calls;
-    *failures += s->events[i].failed;
-    *slow += s->events[i].slow;
+    w.calls += !e->ignored;
+    w.failures += e->failed;
+    w.slow += e->slow;
+    w.both += e->slow && e->failed;
+    w.ignored += e->ignored;
+    w.us += e->us;
   }
+  return w;
+}
+
+static bool ref_over(const ref *r, const ref_slot *s, int64_t v) {
+  return r->c.flags & TTB_BREAKER_FIXED_WINDOW && s->kind == TTB_BREAKER_CLOSED &&
+         v - s->began > r->c.window_ms;
+}
+static void ref_next_window(ref *r, ref_slot *s, int64_t v) {
+  s->step = ref_step(r, s, v);
+  ref_move(s, TTB_BREAKER_CLOSED, 0);
+  s->began = s->closed = v;
+}
+
+/* Probes that may be out at this moment. */
+static uint32_t ref_most(const ref *r, const ref_slot *s) {
+  if (!(r->c.flags & TTB_BREAKER_PROBES_IN_ALL)) return r->c.half_open_probes;
+  uint32_t done = r->c.half_open_calls > 0 ? s->round_calls : s->successes;
+  uint32_t all = r->c.half_open_calls > 0 ? (uint32_t)r->c.half_open_calls : r->c.half_open_successes;
+  uint32_t needed = done < all ? all - done : 0;
+  return needed < r->c.half_open_probes ? needed : r->c.half_open_probes;
 }
 
 /* Whether an acquire is granted, and as what: 0 plain, 1 probe, or a code. */
 static int ref_acquire(ref *r, ref_slot *s, int64_t raw) {
-  if (s->kind == TTB_BREAKER_CLOSED && !s->ramp) return 0;
+  bool fixed = (r->c.flags & TTB_BREAKER_FIXED_WINDOW) != 0;
+  if (s->kind == TTB_BREAKER_CLOSED && !s->ramp && !fixed) return 0;
   int64_t v = ref_time(r, raw, true);
   if (s->kind == TTB_BREAKER_DISABLED) return 0;
+  if (ref_over(r, s, v)) ref_next_window(r, s, v);
   if (s->ramp && v - s->closed >= r->c.ramp_ms) s->ramp = false;
   if (s->kind == TTB_BREAKER_CLOSED) {
     if (!s->ramp) return 0;
@@ -226,12 +264,12 @@ static int ref_acquire(ref *r, ref_slot *s, int64_t raw) {
     ref_move(s, TTB_BREAKER_HALF_OPEN, v + r->c.lease_ms);
   if (s->kind == TTB_BREAKER_HALF_OPEN && v >= s->deadline)
     ref_move(s, TTB_BREAKER_HALF_OPEN, v + r->c.lease_ms);
-  if (s->kind == TTB_BREAKER_HALF_OPEN && ref_out(r, s) < r->c.half_open_probes) return 1;
+  if (s->kind == TTB_BREAKER_HALF_OPEN && ref_out(r, s) < ref_most(r, s)) return 1;
   r->refused++;
   return s->kind == TTB_BREAKER_HALF_OPEN ? TTB_HALF_OPEN_FULL : TTB_OPEN;
 }
 
-static int ref_report(ref *r, const given *g, int outcome, int64_t raw) {
+static int ref_report(ref *r, given *g, int outcome, uint64_t us, int64_t raw) {
   ref_slot *s = &r->slot[g->slot];
   probe *p = NULL;
   for (uint32_t i = 0; i < r->c.half_open_probes; i++)
@@ -239,15 +277,35 @@ static int ref_report(ref *r, const given *g, int outcome, int64_t raw) {
   bool valid = g->gen == s->gen && (g->is_probe ? p != NULL
                                                 : s->kind == TTB_BREAKER_CLOSED ||
                                                       s->kind == TTB_BREAKER_DISABLED);
+  uint32_t flags = r->c.flags;
+  bool detailed = (flags & TTB_BREAKER_DETAILED) != 0;
+  bool windowed = r->c.failure_rate_ppm > 0 || r->c.slow_rate_ppm > 0;
+  if (valid && flags & TTB_BREAKER_CHECK_TICKETS && !g->is_probe) {
+    valid = !g->done;
+    g->done = true;
+  }
+  /* Where each outcome is looked at with the time, it may find the window over. */
+  if (valid && s->kind == TTB_BREAKER_CLOSED && flags & TTB_BREAKER_FIXED_WINDOW &&
+      outcome != TTB_CANCELLED) {
+    int64_t v = ref_time(r, raw, true);
+    if (ref_over(r, s, v)) {
+      ref_next_window(r, s, v);
+      valid = false;
+    }
+  }
   if (!valid) {
     r->stale++;
     return TTB_STALE;
   }
   if (p) p->ticket = -1;
+  if (outcome == TTB_IGNORED && s->kind == TTB_BREAKER_CLOSED && !p && windowed && detailed &&
+      r->c.window_calls <= 0)
+    s->events[s->n_events++] = (event){ref_time(r, raw, true), false, false, true, 0};
   if (outcome == TTB_IGNORED || outcome == TTB_CANCELLED || s->kind == TTB_BREAKER_DISABLED)
     return TTB_OK;
-  bool failed = outcome == TTB_FAILURE, slow = outcome == TTB_SLOW && r->c.slow_rate_ppm > 0;
-  uint32_t flags = r->c.flags;
+  bool failed = outcome == TTB_FAILURE || outcome == TTB_SLOW_FAILURE;
+  bool was_slow = outcome == TTB_SLOW || outcome == TTB_SLOW_FAILURE;
+  bool slow = was_slow && r->c.slow_rate_ppm > 0;
   if (p) {
     bool again = failed || slow, well = false;
     if (r->c.half_open_calls > 0) {
@@ -272,23 +330,33 @@ static int ref_report(ref *r, const given *g, int outcome, int64_t raw) {
     }
     if (!well) return TTB_OK;
     s->step = r->c.open_decay_ms > 0 ? ref_next(r, s->step) : 0;
-    if (s->step > 0 || r->c.ramp_ms > 0) s->closed = ref_time(r, raw, true);
+    bool fixed = (flags & TTB_BREAKER_FIXED_WINDOW) != 0;
+    if (s->step > 0 || r->c.ramp_ms > 0 || fixed) s->closed = ref_time(r, raw, true);
     ref_move(s, TTB_BREAKER_CLOSED, 0);
+    s->began = s->closed;
     s->ramp = r->c.ramp_ms > 0;
     return TTB_BREAKER_RECLOSED;
   }
   bool all = (flags & TTB_BREAKER_ALL) != 0, any = (flags & TTB_BREAKER_TRIP_ON_SUCCESS) != 0;
   int rules = 0, said = 0;
   s->row = failed ? s->row + 1 : 0;
+  s->good_row = failed ? 0 : s->good_row + 1;
+  if (r->c.cusum_bad_ppm > 0) {
+    uint32_t down = r->plan.down < s->sum ? r->plan.down : s->sum;
+    s->sum = failed ? s->sum + r->plan.up : s->sum - down;
+    if (s->sum > r->plan.limit) s->sum = r->plan.limit;
+    rules++;
+    said += (failed || all || any) && failed && s->sum >= r->plan.limit;
+  }
   if (r->c.consecutive > 0) {
     rules++;
     said += failed && s->row >= (uint32_t)r->c.consecutive;
   }
   if (r->c.failure_rate_ppm > 0 || r->c.slow_rate_ppm > 0) {
     int64_t v = r->c.window_calls > 0 ? 0 : ref_time(r, raw, true);
-    uint32_t calls, failures, slows;
-    s->events[s->n_events++] = (event){v, failed, slow};
-    ref_window(r, s, v, &calls, &failures, &slows);
+    s->events[s->n_events++] = (event){v, failed, was_slow, false, us};
+    seen w = ref_window(r, s, v);
+    uint32_t calls = w.calls, failures = w.failures, slows = w.slow;
     if (r->c.failure_rate_ppm > 0) {
       rules++;
       said += (failed || all || any) && calls >= ref_least(r) &&
@@ -296,13 +364,14 @@ static int ref_report(ref *r, const given *g, int outcome, int64_t raw) {
     }
     if (r->c.slow_rate_ppm > 0) {
       rules++;
-      said += (outcome == TTB_SLOW || all || any) && calls >= ref_least(r) &&
+      said += (slow || all || any) && calls >= ref_least(r) &&
               ref_many(r, slows, calls, r->c.slow_rate_ppm);
     }
   }
   if (outcome == TTB_SUCCESS && !any) return TTB_OK;
   if (all ? said < rules : said == 0) return TTB_OK;
   if (flags & TTB_BREAKER_METRICS_ONLY) {
+    if (flags & TTB_BREAKER_FIXED_WINDOW) s->began = ref_time(r, raw, true);
     ref_move(s, TTB_BREAKER_CLOSED, 0);
     s->step = 0;
     s->opened++;
@@ -323,7 +392,7 @@ typedef struct life {
   int left;        /* steps */
 } life;
 
-static _Alignas(64) unsigned char memory[65536];
+static _Alignas(64) unsigned char memory[131072];
 static life l;
 
 static void begin(check *c) {
@@ -348,16 +417,36 @@ static void begin(check *c) {
   if (check_chance(c, 1, 3)) k.open_jitter_ppm = (int32_t)check_between(c, 1, 1000000);
   k.open_decay_ms = check_chance(c, 1, 3) ? TTB_OFF : (int32_t)check_between(c, 1, 30000);
   if (check_chance(c, 2, 3)) k.flags = (uint32_t)check_below(c, check_chance(c, 1, 4) ? 64 : 32);
+  if (check_chance(c, 1, 2)) k.flags |= (uint32_t)check_below(c, 16) << 6;
   k.seed = check_rand(c);
   if (check_chance(c, 1, 3)) k.ramp_ms = (int32_t)check_between(c, 1, 20000);
   k.ramp_start_ppm = (int32_t)check_between(c, 1, 1000000);
-  if (check_chance(c, 1, 3)) k.window_calls = (int32_t)check_between(c, 1, 40);
+  if (check_chance(c, 1, 3)) k.window_calls = (int32_t)check_between(c, 1, check_chance(c, 1, 3) ? 300 : 40);
+  if (check_chance(c, 1, 3)) {
+    k.cusum_healthy_ppm = (int32_t)check_between(c, 1000, 300000);
+    k.cusum_bad_ppm = 2 * k.cusum_healthy_ppm + 50000;
+    k.cusum_calls = (uint64_t)check_between(c, 1, 100000);
+  }
+  if (check_chance(c, 1, 4)) k.open_steps = (int32_t)check_between(c, 1, 15);
+  if (check_chance(c, 1, 3)) k.slow_ms = (int32_t)check_between(c, 1, 50);
+  k.stripes = 1u << check_below(c, 3);
+  k.tickets = 64; /* more than are remembered */
+  if (k.flags & TTB_BREAKER_FIXED_WINDOW) {
+    k.ramp_ms = k.window_calls = 0;
+    if (k.failure_rate_ppm == TTB_OFF) k.failure_rate_ppm = 999999;
+    if (k.window_ms > 10000) k.window_ms = 1000 + k.window_ms % 9000;
+  }
   for (int i = 0; i < 3; i++) { /* rates that are met exactly */
     int32_t *rate[] = {&k.failure_rate_ppm, &k.slow_rate_ppm, &k.half_open_rate_ppm};
     if (*rate[i] > 0 && check_chance(c, 1, 3)) *rate[i] = (int32_t)check_between(c, 1, 4) * 250000;
   }
   memset(&l, 0, sizeof l);
   l.r.c = k;
+  l.r.plan.struct_size = sizeof l.r.plan;
+  if (k.cusum_bad_ppm > 0)
+    CHECK(c, ttb_breaker_cusum(k.cusum_healthy_ppm, k.cusum_bad_ppm, k.cusum_calls, &l.r.plan) ==
+                 TTB_OK, "cusum of %d and %d", k.cusum_healthy_ppm, k.cusum_bad_ppm);
+  for (int s = 0; s < SLOTS; s++) l.r.slot[s].began = START;
   l.left = LIFE;
   l.now_ns = check_rand(c) >> check_below(c, 64);
   l.lag_ns = check_below(c, 6000000000);
@@ -416,18 +505,23 @@ static void acquire(check *c) {
       s->probes[i] = (probe){t, h};
       break;
     }
-  l.r.given[l.r.n_given++ % TICKETS] = (given){t, slot, want, s->gen};
+  l.r.given[l.r.n_given++ % TICKETS] = (given){t, slot, want, s->gen, false};
 }
 
 static void report(check *c) {
   if (l.r.n_given == 0) return;
   int back = l.r.n_given < TICKETS ? l.r.n_given : TICKETS;
   if (check_chance(c, 4, 5) && back > 6) back = 6; /* mostly fresh ones */
-  const given *g = &l.r.given[(l.r.n_given - 1 - (int)check_below(c, (uint64_t)back)) % TICKETS];
-  int outcome = check_chance(c, 1, 8) ? (int)check_between(c, 2, 4) : (int)check_below(c, 2);
-  int want = ref_report(&l.r, g, outcome, raw_ms());
-  int32_t got = ttb_breaker_report(&l.handle[check_below(c, 1 + ROWS)], g->ticket, outcome,
-                                   l.now_ns);
+  given *g = &l.r.given[(l.r.n_given - 1 - (int)check_below(c, (uint64_t)back)) % TICKETS];
+  int outcome = check_chance(c, 1, 8) ? (int)check_between(c, 2, 5) : (int)check_below(c, 2);
+  ttb_breaker *by = &l.handle[check_below(c, 1 + ROWS)];
+  uint64_t us = check_chance(c, 1, 2) ? 0 : check_below(c, 60000);
+  int told = outcome;
+  if (l.r.c.slow_ms > 0 && us > (uint64_t)l.r.c.slow_ms * 1000 && outcome < TTB_SLOW)
+    outcome = outcome == TTB_SUCCESS ? TTB_SLOW : TTB_SLOW_FAILURE;
+  int want = ref_report(&l.r, g, outcome, us, raw_ms());
+  int32_t got = us ? ttb_breaker_report_timed(by, g->ticket, told, us * 1000, l.now_ns)
+                   : ttb_breaker_report(by, g->ticket, told, l.now_ns);
   CHECK(c, got == want, "report of %d: %d, should be %d", outcome, got, want);
 }
 
@@ -443,8 +537,10 @@ static void report_foreign(check *c) {
   for (int i = 0; i < TICKETS && i < l.r.n_given; i++)
     if (l.r.given[i].ticket == t) return;
   for (uint32_t s = 0; s < l.r.c.capacity; s++) { /* by chance a good one */
-    if ((t & 0xfffff) == s && (t >> 20 & 0xfffff) == (l.r.slot[s].gen & 0xfffff) && t >> 48 == 0)
+    if ((t & 0xfffff) == s && (t >> 20 & 0xfffff) == (l.r.slot[s].gen & 0xfffff) &&
+        (t >> 48 == 0 || l.r.c.flags & TTB_BREAKER_CHECK_TICKETS))
       return;
+    if (l.r.c.flags & TTB_BREAKER_FIXED_WINDOW) return; /* may find the window over */
   }
   int want = (t & 0xfffff) >= (int64_t)l.r.c.capacity ? TTB_ERR_RANGE : TTB_STALE;
   if (want == TTB_STALE) l.r.stale++;
@@ -452,16 +548,30 @@ static void report_foreign(check *c) {
   CHECK(c, got == want, "foreign ticket %" PRIx64 ": %d, should be %d", (uint64_t)t, got, want);
 }
 
+/* The step that the state word keeps: none while closed before the first. */
+static uint32_t ref_kept(const ref_slot *s) { return s->step; }
+
 static void set_by_hand(check *c) {
   static const int states[] = {TTB_BREAKER_CLOSED, TTB_BREAKER_CLOSED, TTB_BREAKER_OPEN,
                                TTB_BREAKER_FORCED_OPEN, TTB_BREAKER_DISABLED};
   int slot = (int)check_below(c, l.r.c.capacity), state = states[check_below(c, 5)];
   int64_t v = ref_time(&l.r, raw_ms(), true);
+  if (state == TTB_BREAKER_OPEN && check_chance(c, 1, 2)) { /* for a time of its own */
+    uint32_t for_ms = (uint32_t)check_between(c, 1, 604800000 / (1 + (int64_t)check_below(c, 100000)));
+    ref_slot *s = &l.r.slot[slot];
+    s->step = ref_kept(s);
+    ref_move(s, TTB_BREAKER_OPEN, v + for_ms + ((l.r.c.flags & TTB_BREAKER_OPEN_AFTER) != 0));
+    s->opened++;
+    CHECK(c, ttb_breaker_open_for(&l.handle[0], (uint32_t)slot, for_ms, l.now_ns) == TTB_OK,
+          "open for %u", for_ms);
+    return;
+  }
   if (state == TTB_BREAKER_OPEN) {
     ref_open(&l.r, &l.r.slot[slot], v);
   } else {
     ref_move(&l.r.slot[slot], state, 0);
     l.r.slot[slot].step = 0;
+    l.r.slot[slot].began = v;
   }
   int32_t got = ttb_breaker_set(&l.handle[0], (uint32_t)slot, state, l.now_ns);
   CHECK(c, got == TTB_OK, "set: %d", got);
@@ -481,7 +591,7 @@ static void recover(check *c) {
 }
 
 static void compare(check *c) {
-  uint32_t slot = (uint32_t)check_below(c, l.r.c.capacity), calls, failures, slow;
+  uint32_t slot = (uint32_t)check_below(c, l.r.c.capacity);
   const ref_slot *s = &l.r.slot[slot];
   ttb_breaker_info i = {.struct_size = sizeof i};
   ttb_breaker_stats st = {.struct_size = sizeof st};
@@ -493,11 +603,15 @@ static void compare(check *c) {
                    .step = s->step};
   for (int k = 0; k < 32; k++) none.probes[k].ticket = -1;
   if (open && left == 0) s = &none; /* what opened it is past */
+  bool over = ref_over(&l.r, s, v);
+  none.gen += over;
+  none.closed = s->closed;
+  if (over) s = &none;
   CHECK(c, i.state == (open && left == 0 ? TTB_BREAKER_HALF_OPEN : s->kind), "state %d for %d",
         i.state, s->kind);
   CHECK(c, i.generation == (s->gen & 0xfffff), "generation %u for %u", i.generation, s->gen);
   CHECK(c, i.opened == s->opened, "opened %u for %u", i.opened, s->opened);
-  CHECK(c, i.consecutive == (l.r.c.consecutive > 0 ? s->row : 0), "row %u for %u", i.consecutive,
+  CHECK(c, i.consecutive == (l.r.c.consecutive > 0 || l.r.c.flags & TTB_BREAKER_DETAILED ? s->row : 0), "row %u for %u", i.consecutive,
         s->row);
   CHECK(c, i.probes_out == (half ? ref_out(&l.r, s) : 0), "%u probes out", i.probes_out);
   uint32_t good = s->successes + s->round_calls - s->round_failures;
@@ -507,7 +621,16 @@ static void compare(check *c) {
         i.probe_slow);
   uint32_t step = s->kind == TTB_BREAKER_CLOSED ? ref_step(&l.r, s, v) : s->step;
   CHECK(c, i.open_step == step, "step %u for %u", i.open_step, step);
-  ref_window(&l.r, s, v, &calls, &failures, &slow);
+  CHECK(c, i.cusum == s->sum, "sum %u for %u", i.cusum, s->sum);
+  seen w = ref_window(&l.r, s, v);
+  uint32_t calls = w.calls, failures = w.failures, slow = w.slow;
+  if (l.r.c.flags & TTB_BREAKER_DETAILED) {
+    CHECK(c, i.successes_in_row == s->good_row, "%u good for %u", i.successes_in_row, s->good_row);
+    if (l.r.c.failure_rate_ppm > 0 || l.r.c.slow_rate_ppm > 0)
+      CHECK(c, i.slow == slow && i.slow_failures == w.both && i.ignored == w.ignored &&
+                i.duration_us == w.us, "details: %u/%u/%u/%" PRIu64 " for %u/%u/%u/%" PRIu64,
+            i.slow, i.slow_failures, i.ignored, i.duration_us, slow, w.both, w.ignored, w.us);
+  }
   if (l.r.c.slow_rate_ppm > 0) {
     CHECK(c, i.calls == calls && i.slow == slow, "%u/%u slow for %u/%u", i.slow, i.calls, slow,
           calls);
@@ -525,7 +648,7 @@ static void compare(check *c) {
   }
   int64_t wait = open ? left
                  : s->kind == TTB_BREAKER_FORCED_OPEN                        ? -1
-                 : half && ref_out(&l.r, s) >= l.r.c.half_open_probes ? left
+                 : half && ref_out(&l.r, s) >= ref_most(&l.r, s) ? left
                                                                       : 0;
   CHECK(c, i.retry_after_ms == wait, "retry after %" PRId64 " for %" PRId64, i.retry_after_ms,
         wait);
@@ -558,7 +681,7 @@ int main(int argc, char **argv) {
 
   /* The batch calls are the single ones, in order. */
   check_property_slow(&c, "n calls at once are n calls", 20);
-  static _Alignas(64) unsigned char twin_memory[65536];
+  static _Alignas(64) unsigned char twin_memory[131072];
   ttb_breaker one = {{0}}, batch = {{0}};
   uint64_t now = 0;
   while (check_step(&c)) {
