@@ -120,7 +120,9 @@ def test_options_are_the_librarys():
         "capacity", "consecutive", "failure_rate_ppm", "window_ms", "min_calls", "open_ms",
         "half_open_probes", "half_open_successes", "lease_ms", "threads", "flags", "seed",
         "slow_rate_ppm", "half_open_calls", "half_open_rate_ppm", "open_growth_ppm", "open_max_ms",
-        "open_jitter_ppm", "open_decay_ms", "window_calls", "ramp_ms", "ramp_start_ppm"}
+        "open_jitter_ppm", "open_decay_ms", "window_calls", "ramp_ms", "ramp_start_ppm",
+        "cusum_healthy_ppm", "cusum_bad_ppm", "cusum_calls", "key_idle_ms", "slow_ms",
+        "average_success_ppm", "average_calls", "open_steps", "stripes", "tickets"}
 
 
 def test_slow_calls_and_a_growing_open_time():
@@ -228,3 +230,17 @@ def test_a_wild_clock_holds_nothing_open(clock):
 
 def test_the_module_says_its_version():
     assert trimtab.__version__.count(".") == 2
+
+
+def test_a_breaker_a_key():
+    breaker = Breaker(capacity=4, key_idle_ms=1000, consecutive=1, failure_rate_ppm=-1)
+    assert breaker.find(17) is None
+    slot = breaker.claim(17)
+    assert breaker.find(17) == slot and breaker.explain(slot).key == 17
+    assert breaker.report(breaker.acquire_key(17), Outcome.SLOW_FAILURE) == 1
+    tickets = breaker.acquire_key_n([17, 18, 19])
+    assert tickets[0] == -104 and min(tickets[1:]) >= 0
+    with pytest.raises(TrimtabError):
+        breaker.claim(0)
+    with pytest.raises(TrimtabError):
+        Breaker().claim(1)
