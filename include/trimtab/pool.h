@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /**
  * @file trimtab/pool.h
- * @brief One acquire and one report over balancer, breaker and health.
+ * @brief One acquire and one report over balancer, breaker, health and limits.
  *
  * A pool is what most programs want: endpoints come and go, each call goes to
  * one that is up, a failing one is taken out and probed back in, a slow one gets
@@ -45,6 +45,9 @@
  *               health:   with active probing, failures of real traffic in a row
  *                         may take it down (ttb_health_observe)
  *
+ * While a breaker lets its calls back by and by (ramp_ms), a call it turns away
+ * goes elsewhere, and the endpoint stays in.
+ *
  * What breaker and health say reaches the balancer as *causes*: one bit each in
  * the endpoint's eligibility word. The bits are set by the call that finds the
  * reason, and ttb_pool_tick derives all of them anew from the breakers and the
@@ -74,6 +77,29 @@
  * Twice: two choices sees its calls in flight pile up and passes it over; and a
  * DEGRADED endpoint (health's latency rule) keeps degraded_weight_ppm of its
  * weight (10 %) until its probes are quick again.
+ *
+ * ## Limits
+ *
+ * A pool may have up to four limits that hold for all its calls together: so
+ * many at once (a bulkhead, or an adaptive limit), so many a second, so many
+ * retries, a throttle (trimtab/limiter.h). What a call holds of them is more than
+ * a ticket can say, so such a pool is called with a ttb_pool_call, which is the
+ * caller's for as long as the call lasts:
+ *
+ *     ttb_pool_call call = TTB_CONFIG(ttb_pool_call);
+ *     do {
+ *       if (ttb_pool_begin(&mine, &call, now_ns) < 0) break;     // call.refused_by: which limit
+ *       ok = query(backends[ttb_ticket_slot(call.ticket)]);
+ *       ttb_pool_end(&mine, &call, ok ? TTB_SUCCESS : TTB_FAILURE, latency_ns, now_ns);
+ *       call.attempt++;                                          // for a retry budget
+ *     } while (!ok);
+ *
+ * They are asked before an endpoint is picked, the cheapest refusal first: retry
+ * tokens, rate, concurrent retries, retry budget, throttle, adaptive, bulkhead.
+ * If one refuses, or no endpoint is to be had, those before it get back what
+ * they gave (TTB_CANCELLED). Permits of a dead process come back by
+ * ttb_pool_recover, exactly, like its calls in flight. ttb_pool_tick tells by an
+ * event that a limit has refused calls since the last one.
  *
  * ## Events
  *
@@ -106,6 +132,7 @@
 #include <trimtab/base.h>
 #include <trimtab/breaker.h>
 #include <trimtab/health.h>
+#include <trimtab/limiter.h>
 
 #ifdef __cplusplus
 extern "C" {
@@ -113,11 +140,19 @@ extern "C" {
 
 /** A handle; see base.h. One that has joined belongs to one thread. */
 typedef struct ttb_pool {
-  uint64_t opaque[192]; /**< private */
+  uint64_t opaque[320]; /**< private */
 } ttb_pool;
 
 /** The largest weight of an endpoint in a pool. */
 #define TTB_POOL_MAX_WEIGHT 1000
+
+/** Limits of a pool at the most. */
+#define TTB_POOL_MAX_LIMITS 4
+
+/** @name Flags of a call (ttb_pool_call.flags)
+ *  @{ */
+#define TTB_POOL_ORDINARY 1u /**< never a probe, as ttb_pool_acquire_ordinary */
+/** @} */
 
 /** @name How an endpoint is probed back in (ttb_pool_config.probing)
  *  @{ */
@@ -138,6 +173,8 @@ typedef struct ttb_pool {
                                    picked again. Who only asks who is in and who is out needs
                                    no other kind but _ADDED and _REMOVED */
 #define TTB_POOL_RECOVERED 8  /**< a dead process was cleaned up; id: its token, value: rows freed */
+#define TTB_POOL_LIMITED 9    /**< seen by a tick: a limit has refused calls since the last; id:
+                                   which, from 1; value: how many */
 /** @} */
 
 /** What a pool shall do. Start with TTB_CONFIG. */
@@ -151,10 +188,33 @@ typedef struct ttb_pool_config {
                                     default 100000 */
   uint64_t seed;               /**< of everything drawn; any */
   const ttb_balancer_config *balancer; /**< NULL: defaults; capacity, threads 0 or as here */
-  const ttb_breaker_config *breaker;   /**< NULL: defaults; capacity, threads 0 or as here;
-                                            ramp_ms 0 */
+  const ttb_breaker_config *breaker;   /**< NULL: defaults; capacity, threads 0 or as here */
   const ttb_health_config *health;     /**< NULL: defaults; capacity 0 or as here */
+  const ttb_limiter_config *limits;    /**< n_limits of equal struct_size; capacity 0 or 1,
+                                            threads 0 or as here; NULL if there are none */
+  uint32_t n_limits;                   /**< 0..TTB_POOL_MAX_LIMITS */
+  uint32_t reserved;                   /**< 0 */
 } ttb_pool_config;
+
+/** A call through a pool with limits: what is asked, and what it holds. It is the
+ *  caller's from ttb_pool_begin to ttb_pool_end. Start with TTB_CONFIG. */
+typedef struct ttb_pool_call {
+  uint32_t struct_size; /**< sizeof(ttb_pool_call) */
+  uint32_t flags;       /**< TTB_POOL_ORDINARY; default none */
+  uint64_t hash;        /**< the key's hash, for algorithms that go by it */
+  uint32_t attempt;     /**< attempts made before this one, for retry budgets; 0 is the first */
+  uint32_t importance;  /**< for a bulkhead, 0 (the highest) .. 3 */
+  uint32_t events;      /**< for a rate, 0 (means 1)..32767 */
+  uint32_t n_excluded;  /**< how many excluded_slots, 0..1000 */
+  int32_t refused_by;   /**< out: which limit refused, from 0; -1: none did */
+  uint32_t n_held;      /**< out: private */
+  int64_t ticket;       /**< out: as ttb_pool_acquire's; -1 when it has ended */
+  int64_t held_0;       /**< out: private */
+  int64_t held_1;       /**< out: private */
+  int64_t held_2;       /**< out: private */
+  int64_t held_3;       /**< out: private */
+  const uint32_t *excluded_slots; /**< n_excluded slots already tried; NULL if there are none */
+} ttb_pool_call;
 
 /** One endpoint as the pool sees it. Begins as ttb_balancer_info does. */
 typedef struct ttb_pool_info {
@@ -185,6 +245,7 @@ typedef struct ttb_pool_stats {
   uint64_t refused;      /**< picks a breaker refused (each was made again) */
   uint64_t events;       /**< events so far */
   uint64_t events_dropped; /**< events that found no place, beside those */
+  uint64_t limited;      /**< calls a limit refused */
 } ttb_pool_stats;
 
 /** One event. Frozen: 48 bytes. */
@@ -350,7 +411,10 @@ TTB_API int32_t ttb_pool_find(const ttb_pool *pool, uint64_t id);
  * @param hash   the key's hash (ttb_hash makes one), for algorithms that go by it; else ignored
  * @param now_ns the time, ns
  * @return a ticket (0 or more): make the call, then report; TTB_NO_ENDPOINT
- *         (nobody may be picked); TTB_ERR_MISUSE (not a joined handle)
+ *         (nobody may be picked); TTB_THROTTLED (all who may be are taking their
+ *         calls back by and by, and this is not one of them); TTB_ERR_UNSUPPORTED
+ *         (the pool has limits: ttb_pool_begin); TTB_ERR_MISUSE (not a joined
+ *         handle)
  * @threads the handle's thread @progress lock-free @alloc none @since 0.1
  */
 TTB_API int64_t ttb_pool_acquire(ttb_pool *joined, uint64_t hash, uint64_t now_ns);
@@ -387,6 +451,47 @@ TTB_API int64_t ttb_pool_acquire_except(ttb_pool *joined, uint64_t hash,
 TTB_API int64_t ttb_pool_acquire_ordinary(ttb_pool *joined, uint64_t hash,
                                           const uint32_t *excluded_slots, uint32_t n,
                                           uint64_t now_ns);
+
+/**
+ * @brief Begins a call: asks the limits, then picks an endpoint. Also for pools
+ *        without limits.
+ * @param joined the thread's handle
+ * @param call   what is asked; on success it holds ticket and permits until
+ *               ttb_pool_end. On a refusal it holds nothing.
+ * @param now_ns the time, ns
+ * @return the ticket (0 or more); TTB_LIMIT, TTB_THROTTLED (refused_by says by
+ *         which limit; -1: by the ramps of all that may be picked);
+ *         TTB_NO_ENDPOINT; TTB_ALL_EXCLUDED; TTB_ERR_RANGE (a field);
+ *         TTB_ERR_UNSUPPORTED (flags, struct_size); TTB_ERR_MISUSE (handle, NULL)
+ * @threads the handle's thread @progress lock-free @alloc none @since 0.1
+ */
+TTB_API int64_t ttb_pool_begin(ttb_pool *joined, ttb_pool_call *call, uint64_t now_ns);
+
+/**
+ * @brief Ends a call that ttb_pool_begin began. It can be used for the next.
+ * @param joined     the handle that began it (see Tickets)
+ * @param call       the same struct
+ * @param outcome    TTB_SUCCESS .. TTB_CANCELLED
+ * @param latency_ns how long it took, ns
+ * @param now_ns     the time, ns
+ * @return as ttb_pool_report; TTB_STALE also if the call has ended or not begun
+ * @threads the handle's thread @progress lock-free @alloc none @since 0.1
+ */
+TTB_API int32_t ttb_pool_end(ttb_pool *joined, ttb_pool_call *call, int32_t outcome,
+                             uint64_t latency_ns, uint64_t now_ns);
+
+/**
+ * @brief A limit's state.
+ * @param pool     the handle
+ * @param limit    which, 0..n_limits-1
+ * @param ask      as ttb_limiter_explain's, for its kind
+ * @param now_ns   the time, ns
+ * @param ret_info filled in; its struct_size must be set
+ * @return as ttb_limiter_explain; TTB_ERR_RANGE also if there is no such limit
+ * @threads any @progress wait-free @alloc none @since 0.1
+ */
+TTB_API int32_t ttb_pool_limit(const ttb_pool *pool, uint32_t limit, uint32_t ask, uint64_t now_ns,
+                               ttb_limiter_info *ret_info);
 
 /**
  * @brief Says that the call of a ticket ended, and how.
@@ -534,7 +639,7 @@ TTB_API int32_t ttb_pool_statistics(const ttb_pool *pool, ttb_pool_stats *ret_st
 
 /**
  * @brief The structs of this header as the library sees them, for bindings.
- * @param which     0 config, 1 info, 2 stats, 3 event
+ * @param which     0 config, 1 info, 2 stats, 3 event, 4 call
  * @param index     field, from 0
  * @param ret_field filled in; its struct_size must be set
  * @return TTB_OK; TTB_ERR_RANGE (past the end); TTB_ERR_MISUSE

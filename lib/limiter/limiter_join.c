@@ -8,6 +8,13 @@
 
 #include <string.h>
 
+void ttb__limiter_use_row(ttb__limiter *l, uint32_t row) {
+  l->row = row;
+  /* Each begins on a line of its own as far as there are lines. */
+  if (l->number == TTB_LIMITER_BULKHEAD)
+    l->u.bulkhead.hint = row * 8 % l->u.bulkhead.permits;
+}
+
 int32_t ttb_limiter_join(const ttb_limiter *shared, uint64_t token, ttb_limiter *ret) {
   const ttb__limiter *l = ttb__limiter_of(shared);
   if (!l || !ret) return TTB_ERR_MISUSE;
@@ -16,18 +23,15 @@ int32_t ttb_limiter_join(const ttb_limiter *shared, uint64_t token, ttb_limiter 
   int32_t row = ttb__rows_join(l->rows, l->threads, token, &mine);
   if (row < 0) return row;
   ttb__limiter joined = *l;
-  joined.row = (uint32_t)row;
+  ttb__limiter_use_row(&joined, (uint32_t)row);
   joined.mine = mine;
   joined.owned = 0; /* the memory stays with whoever made it */
-  /* Each begins on a line of its own as far as there are lines. */
-  if (l->number == TTB_LIMITER_BULKHEAD)
-    joined.u.bulkhead.hint = joined.row * 8 % joined.u.bulkhead.permits;
   memset(ret, 0, sizeof *ret);
   memcpy(ret, &joined, sizeof joined);
   return TTB_OK;
 }
 
-static void give_all(const ttb__limiter *l, uint32_t row) {
+void ttb__limiter_give_all(const ttb__limiter *l, uint32_t row) {
   if (!l->kind->give_all) return;
   for (uint32_t slot = 0; slot < l->capacity; slot++)
     l->kind->give_all(l, ttb__limiter_slot_at(l, slot), row);
@@ -35,7 +39,7 @@ static void give_all(const ttb__limiter *l, uint32_t row) {
 
 void ttb__limiter_leave(ttb__limiter *l) {
   if (ttb__rows_leave(l->rows, &l->mine) < 0) return; /* recovered already */
-  give_all(l, l->row);
+  ttb__limiter_give_all(l, l->row);
   (void)ttb__rows_finish(l->rows, &l->mine);
 }
 
@@ -49,7 +53,7 @@ int32_t ttb_limiter_recover(ttb_limiter *joined, uint64_t token) {
   uint32_t cursor = 0;
   int32_t freed = 0;
   while (ttb__rows_recover_next(l->rows, l->threads, token, own, &cursor, &row) >= 0) {
-    give_all(l, row.index);
+    ttb__limiter_give_all(l, row.index);
     freed += ttb__rows_finish(l->rows, &row) == TTB_OK;
   }
   return freed;

@@ -53,49 +53,65 @@ static int64_t consent(ttb__pool *p, uint32_t slot, bool ordinary, uint64_t now_
   return b;
 }
 
-/* `own` is NULL if the call may be a probe; else the excluded slots stand there,
- * with room for TRIES more: those that only take probes now. */
-static int64_t pick(ttb__pool *p, uint64_t hash, const uint32_t *excluded, uint32_t n,
-                    uint32_t *own, uint64_t now_ns) {
+/* After a refusal b of what the balancer gave, t. Who only takes probes now, or
+ * takes its calls back by and by, is left out of this call alone; who is open is
+ * marked. */
+TTB__SELDOM static int64_t pick_again(ttb__pool *p, uint64_t hash, const uint32_t *excluded,
+                                      uint32_t n, bool ordinary, int64_t t, int64_t b,
+                                      uint64_t now_ns) {
+  uint32_t own[TTB__POOL_EXCLUDED + TRIES], n_own = n;
+  bool ramps = false;
+  if (n > 0) memcpy(own, excluded, n * sizeof *own);
   for (int i = 0; i < TRIES; i++) {
-    int64_t t = n == 0 ? ttb_balancer_acquire(&p->balancer, hash, now_ns)
-                       : ttb_balancer_acquire_except(&p->balancer, hash, excluded, n, now_ns);
-    if (t < 0) return t;
     uint32_t slot = ttb__ticket_unpack(t).slot;
-    int64_t b = consent(p, slot, own != NULL, now_ns);
-    if (b >= 0) return ticket_of(t, b);
     ttb__add_rlx(&p->table->refused, 1);
-    if (own && b == TTB_AGAIN)
-      own[n++] = slot;
+    ramps |= b == TTB_THROTTLED;
+    if (b == TTB_AGAIN || b == TTB_THROTTLED)
+      own[n_own++] = slot;
     else
       (void)ttb__pool_mark(p, slot, TTB_CAUSE_BREAKER, 1, now_ns);
     (void)ttb_balancer_report(&p->balancer, t, TTB_CANCELLED, 0, now_ns);
+    t = ttb_balancer_acquire_except(&p->balancer, hash, own, n_own, now_ns);
+    if (t < 0) break;
+    b = consent(p, ttb__ticket_unpack(t).slot, ordinary, now_ns);
+    if (b >= 0) return ticket_of(t, b);
   }
-  return TTB_NO_ENDPOINT;
+  if (t >= 0) (void)ttb_balancer_report(&p->balancer, t, TTB_CANCELLED, 0, now_ns);
+  if (ramps) return TTB_THROTTLED;
+  return t == TTB_ALL_EXCLUDED && n > 0 ? t : TTB_NO_ENDPOINT;
+}
+
+int64_t ttb__pool_pick(ttb__pool *p, uint64_t hash, const uint32_t *excluded, uint32_t n,
+                       bool ordinary, uint64_t now_ns) {
+  int64_t t = n == 0 ? ttb_balancer_acquire(&p->balancer, hash, now_ns)
+                     : ttb_balancer_acquire_except(&p->balancer, hash, excluded, n, now_ns);
+  if (t < 0) return t;
+  int64_t b = consent(p, ttb__ticket_unpack(t).slot, ordinary, now_ns);
+  if (b >= 0) return ticket_of(t, b);
+  return pick_again(p, hash, excluded, n, ordinary, t, b, now_ns);
+}
+
+static int64_t acquire(ttb_pool *h, uint64_t hash, const uint32_t *excluded, uint32_t n,
+                       bool ordinary, uint64_t now_ns) {
+  ttb__pool *p = ttb__pool_joined(h);
+  if (!p || (n > 0 && !excluded)) return TTB_ERR_MISUSE;
+  if (n > TTB__POOL_EXCLUDED) return TTB_ERR_RANGE;
+  if (p->n_limits > 0) return TTB_ERR_UNSUPPORTED; /* a ticket cannot say what it holds */
+  return ttb__pool_pick(p, hash, excluded, n, ordinary, now_ns);
 }
 
 int64_t ttb_pool_acquire_except(ttb_pool *h, uint64_t hash, const uint32_t *excluded_slots,
                                 uint32_t n, uint64_t now_ns) {
-  ttb__pool *p = ttb__pool_joined(h);
-  if (!p || (n > 0 && !excluded_slots)) return TTB_ERR_MISUSE;
-  if (n > TTB__POOL_EXCLUDED) return TTB_ERR_RANGE;
-  return pick(p, hash, excluded_slots, n, NULL, now_ns);
+  return acquire(h, hash, excluded_slots, n, false, now_ns);
 }
 
 int64_t ttb_pool_acquire_ordinary(ttb_pool *h, uint64_t hash, const uint32_t *excluded_slots,
                                   uint32_t n, uint64_t now_ns) {
-  uint32_t own[TTB__POOL_EXCLUDED + TRIES];
-  ttb__pool *p = ttb__pool_joined(h);
-  if (!p || (n > 0 && !excluded_slots)) return TTB_ERR_MISUSE;
-  if (n > TTB__POOL_EXCLUDED) return TTB_ERR_RANGE;
-  own[0] = 0; /* there is something, also if n is 0 */
-  if (n > 0) memcpy(own, excluded_slots, n * sizeof *own);
-  int64_t t = pick(p, hash, own, n, own, now_ns);
-  return t == TTB_ALL_EXCLUDED && n == 0 ? TTB_NO_ENDPOINT : t;
+  return acquire(h, hash, excluded_slots, n, true, now_ns);
 }
 
 int64_t ttb_pool_acquire(ttb_pool *h, uint64_t hash, uint64_t now_ns) {
-  return ttb_pool_acquire_except(h, hash, NULL, 0, now_ns);
+  return acquire(h, hash, NULL, 0, false, now_ns);
 }
 
 int32_t ttb_pool_acquire_n(ttb_pool *h, const uint64_t *hashes, uint32_t n, uint64_t now_ns,

@@ -123,6 +123,7 @@ int32_t ttb_pool_tick(ttb_pool *h, uint64_t now_ns) {
     for (int32_t i = 0; i < n; i++)
       ttb__pool_event_of(p, TTB_POOL_STATUS, stale[i], TTB_STATUS_STALE, now_ns);
   } while (n == 1024);
+  ttb__pool_limits_tell(p, now_ns);
   int32_t changed = 0;
   for (uint32_t slot = 0; slot < p->capacity; slot++)
     changed += ttb__pool_derive(p, slot, now_ns);

@@ -25,7 +25,7 @@ void ttb__pool_event_of(ttb__pool *p, int32_t kind, uint32_t slot, int64_t value
 /* Others may have written nonsense, and readers index their arrays by these. */
 static bool is_event(const ttb__pool *p, const uint64_t *words) {
   uint64_t slot = words[2] >> 32, kind = words[2] & UINT32_MAX;
-  return slot < p->capacity && kind >= TTB_POOL_ADDED && kind <= TTB_POOL_RECOVERED;
+  return slot < p->capacity && kind >= TTB_POOL_ADDED && kind <= TTB_POOL_LIMITED;
 }
 
 int32_t ttb_pool_events(const ttb_pool *h, uint64_t *cursor, ttb_pool_event *ret_events, uint32_t n,
@@ -119,6 +119,7 @@ int32_t ttb_pool_statistics(const ttb_pool *h, ttb_pool_stats *ret) {
                       .stale = b.stale,
                       .refused = ttb__load_rlx(&p->table->refused),
                       .events = ttb__ring_now(p->ring),
-                      .events_dropped = ttb__ring_dropped(p->ring)};
+                      .events_dropped = ttb__ring_dropped(p->ring),
+                      .limited = ttb__pool_limits_refused(p)};
   return ttb__struct_write(&ttb__pool_stats_fields, &s, ret);
 }

@@ -29,8 +29,10 @@ static layout layout_of(const ttb__pool_settings *c) {
 }
 
 static uint64_t total_of(const ttb__pool_parts *p) {
-  return layout_of(&p->settings).objects + (uint64_t)ttb_balancer_size(&p->balancer) +
-         (uint64_t)ttb_breaker_size(&p->breaker) + (uint64_t)ttb_health_size(&p->health);
+  uint64_t total = layout_of(&p->settings).objects + (uint64_t)ttb_balancer_size(&p->balancer) +
+                   (uint64_t)ttb_breaker_size(&p->breaker) + (uint64_t)ttb_health_size(&p->health);
+  for (uint32_t i = 0; i < p->n_limits; i++) total += (uint64_t)ttb_limiter_size(&p->limits[i]);
+  return total;
 }
 
 /* The pool's own half of a handle. */
@@ -80,6 +82,13 @@ int32_t ttb_pool_init(ttb_pool *ret, void *mem, uint64_t size, const ttb_pool_co
   at += n;
   n = (uint64_t)ttb_health_size(&parts.health);
   if ((code = ttb_health_init(&p.health, at, n, &parts.health)) < 0) return code;
+  for (; p.n_limits < parts.n_limits; p.n_limits++) {
+    at += n;
+    n = (uint64_t)ttb_limiter_size(&parts.limits[p.n_limits]);
+    code = ttb_limiter_init(&p.limits[p.n_limits], at, n, &parts.limits[p.n_limits]);
+    if (code < 0) return code;
+  }
+  ttb__pool_limits_sort(&p);
   ttb__region_ready(mem);
   give_handle(ret, &p);
   return TTB_OK;
@@ -108,8 +117,17 @@ int32_t ttb_pool_attach(ttb_pool *ret, void *mem, uint64_t size) {
   uint64_t left = total - l.objects;
   if ((code = ttb_balancer_attach(&p.balancer, at, left)) < 0 || !step(&at, &left) ||
       (code = ttb_breaker_attach(&p.breaker, at, left)) < 0 || !step(&at, &left) ||
-      (code = ttb_health_attach(&p.health, at, left)) < 0 || !step(&at, &left) || left != 0)
+      (code = ttb_health_attach(&p.health, at, left)) < 0 || !step(&at, &left))
     return code == TTB_ERR_VERSION ? code : TTB_ERR_CORRUPT;
+  for (; left > 0; p.n_limits++) {
+    if (p.n_limits == TTB_POOL_MAX_LIMITS) return TTB_ERR_CORRUPT;
+    ttb_limiter *limit = &p.limits[p.n_limits];
+    if ((code = ttb_limiter_attach(limit, at, left)) < 0 || !step(&at, &left))
+      return code == TTB_ERR_VERSION ? code : TTB_ERR_CORRUPT;
+    if (ttb__limiter_of(limit)->capacity != 1 || ttb__limiter_of(limit)->threads != c.threads)
+      return TTB_ERR_CORRUPT;
+  }
+  ttb__pool_limits_sort(&p);
   ttb_breaker_stats bs = TTB_CONFIG(ttb_breaker_stats);
   ttb_health_stats hs = TTB_CONFIG(ttb_health_stats);
   if (ttb_breaker_statistics(&p.breaker, &bs) < 0 || bs.capacity != c.capacity ||
@@ -140,10 +158,13 @@ int32_t ttb_pool_new(ttb_pool *ret, const ttb_pool_config *config, const ttb_all
 
 /* ---- joined threads ---- */
 
-/* What of a row is not the balancer's: the breaker's probes, the ring's records. */
+/* What of a row is not the balancer's: the breaker's probes, the limits' permits,
+ * the ring's records. */
 static void clean_row(void *ctx, uint32_t row) {
   ttb__pool *p = ctx;
   ttb__breaker_give_all(ttb__breaker_of(&p->breaker), row);
+  for (uint32_t i = 0; i < p->n_limits; i++)
+    ttb__limiter_give_all(ttb__limiter_of(&p->limits[i]), row);
   ttb__ring_recover(p->ring, p->shift, row);
 }
 
@@ -166,6 +187,8 @@ int32_t ttb_pool_join(const ttb_pool *shared, uint64_t token, ttb_pool *ret) {
   int32_t code = ttb_balancer_join(&p->balancer, token, &joined.balancer);
   if (code < 0) return code;
   ttb__breaker_of(&joined.breaker)->row = ttb__pool_row(&joined);
+  for (uint32_t i = 0; i < joined.n_limits; i++)
+    ttb__limiter_use_row(ttb__limiter_of(&joined.limits[i]), ttb__pool_row(&joined));
   give_handle(ret, &joined);
   return TTB_OK;
 }

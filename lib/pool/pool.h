@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* Inside a pool: four objects in one region, and the private handle.
+/* Inside a pool: objects in one region, and the private handle.
  *
  *     region header | settings | counters | weights | ring | balancer | breaker | health
+ *     | limiter, 0 to 4 of them
  *
  *     ticket = slot 20 | the slot's generation 20 | row 8 | permit 15
  *     permit = 0 | the breaker's generation, 14 bits      an ordinary call
@@ -12,9 +13,9 @@
  *     left undone.
  * I2  A cause bit is derived: from the breaker, or from the health status. Who
  *     sees the reason change sets the bit; a tick derives it again.
- * I3  A thread's row is the balancer's. The breaker's probes and the ring's
- *     records carry the same number, so one recovery cleans all three and frees
- *     the row last.
+ * I3  A thread's row is the balancer's. The breaker's probes, the limits' permits
+ *     and the ring's records carry the same number, so one recovery cleans all of
+ *     them and frees the row last.
  * I4  A report ends the call in flight first. All that follows is evidence, of
  *     which a kill may lose one piece. */
 #ifndef TTB_LIB_POOL_POOL_H
@@ -24,6 +25,7 @@
 #include "../base/ring.h"
 #include "../breaker/breaker.h"
 #include "../health/health.h"
+#include "../limiter/limiter.h"
 
 #include <trimtab/pool.h>
 
@@ -42,7 +44,8 @@ typedef struct ttb__pool_settings {
 
 typedef struct ttb__pool_table {
   ttb__a64 refused; /* picks a breaker refused */
-  uint64_t reserved[7];
+  ttb__a64 told[TTB_POOL_MAX_LIMITS]; /* refusals of each limit that an event has told of */
+  uint64_t reserved[3];
 } ttb__pool_table;
 _Static_assert(sizeof(ttb__pool_table) == 64, "one line");
 
@@ -51,6 +54,9 @@ typedef TTB__HANDLE_STRUCT ttb__pool {
   ttb_balancer balancer;
   ttb_breaker breaker;
   ttb_health health;
+  ttb_limiter limits[TTB_POOL_MAX_LIMITS];
+  uint32_t n_limits;
+  uint8_t order[TTB_POOL_MAX_LIMITS]; /* they are asked in: the cheapest refusal first */
   uint32_t capacity, shift; /* 1 << shift events */
   int32_t probing, degraded_weight_ppm;
   ttb__pool_table *table;
@@ -63,7 +69,7 @@ typedef TTB__HANDLE_STRUCT ttb__pool {
 _Static_assert(sizeof(ttb__pool) <= sizeof(ttb_pool), "the handle's size is frozen");
 
 extern const ttb__struct ttb__pool_config_fields, ttb__pool_settings_fields, ttb__pool_info_fields,
-    ttb__pool_stats_fields, ttb__pool_event_fields;
+    ttb__pool_stats_fields, ttb__pool_event_fields, ttb__pool_call_fields;
 
 /* The configurations of a pool's parts, complete. */
 typedef struct ttb__pool_parts {
@@ -71,6 +77,8 @@ typedef struct ttb__pool_parts {
   ttb_balancer_config balancer;
   ttb_breaker_config breaker;
   ttb_health_config health;
+  ttb_limiter_config limits[TTB_POOL_MAX_LIMITS];
+  uint32_t n_limits;
 } ttb__pool_parts;
 
 /* Checks a configuration and works out what each part is told (pool_config.c). */
@@ -89,6 +97,20 @@ static inline ttb__pool *ttb__pool_joined(const ttb_pool *h) {
   ttb__pool *p = ttb__pool_of(h);
   return p && ttb__pool_row(p) != TTB__NO_ROW ? p : NULL;
 }
+
+/* ---- the way of a call (call.c) ---- */
+
+/* A ticket for any endpoint but the excluded ones; a probe only if not ordinary. */
+int64_t ttb__pool_pick(ttb__pool *p, uint64_t hash, const uint32_t *excluded, uint32_t n,
+                       bool ordinary, uint64_t now_ns);
+
+/* ---- limits (pool_limits.c) ---- */
+
+/* Once all limits are in a handle: in which order they are asked. */
+void ttb__pool_limits_sort(ttb__pool *p);
+/* Tells by an event of what a limit has refused since somebody did so last. */
+void ttb__pool_limits_tell(ttb__pool *p, uint64_t now_ns);
+uint64_t ttb__pool_limits_refused(const ttb__pool *p);
 
 /* ---- causes and weights (derive.c) ---- */
 

@@ -21,15 +21,18 @@ static const ttb__field config_fields[] = {
     C(PTR, balancer, "", 0, 0, 0, TTB__ANY),
     C(PTR, breaker, "", 0, 0, 0, TTB__ANY),
     C(PTR, health, "", 0, 0, 0, TTB__ANY),
+    C(PTR, limits, "", 0, 0, 0, TTB__ANY),
+    C(U32, n_limits, "", 0, TTB_POOL_MAX_LIMITS, 0, 0),
+    C(U32, reserved, "", 0, 0, 0, 0),
 };
 const ttb__struct ttb__pool_config_fields = TTB__STRUCT(ttb_pool_config, config_fields);
 
 _Static_assert(offsetof(ttb__pool_settings, seed) == offsetof(ttb_pool_config, seed) &&
                    sizeof(ttb__pool_settings) == offsetof(ttb_pool_config, balancer),
                "the settings are the beginning of the config");
-/* The same rows, up to the pointers. */
+/* The same rows, without the pointers and what follows. */
 const ttb__struct ttb__pool_settings_fields = {"ttb_pool_config", config_fields,
-                                               sizeof config_fields / sizeof *config_fields - 3,
+                                               sizeof config_fields / sizeof *config_fields - 6,
                                                sizeof(ttb__pool_settings),
                                                sizeof(ttb__pool_settings)};
 
@@ -48,7 +51,7 @@ const ttb__struct ttb__pool_info_fields = TTB__STRUCT(ttb_pool_info, info_fields
 static const ttb__field stats_fields[] = {
     S(U32, struct_size), S(U32, capacity),  S(U32, endpoints), S(U32, eligible),
     S(U32, joined),      S(U32, reserved),  S(U64, in_flight), S(U64, stale),
-    S(U64, refused),     S(U64, events),    S(U64, events_dropped),
+    S(U64, refused),     S(U64, events),    S(U64, events_dropped), S(U64, limited),
 };
 const ttb__struct ttb__pool_stats_fields = TTB__STRUCT(ttb_pool_stats, stats_fields);
 
@@ -60,10 +63,20 @@ static const ttb__field event_fields[] = {
 };
 const ttb__struct ttb__pool_event_fields = TTB__STRUCT(ttb_pool_event, event_fields);
 
+#define K(type, field) TTB__OUT(ttb_pool_call, type, field, "")
+
+static const ttb__field call_fields[] = {
+    K(U32, struct_size), K(U32, flags),  K(U64, hash),   K(U32, attempt),    K(U32, importance),
+    K(U32, events),      K(U32, n_excluded), K(I32, refused_by), K(U32, n_held), K(I64, ticket),
+    K(I64, held_0),      K(I64, held_1), K(I64, held_2), K(I64, held_3),     K(PTR, excluded_slots),
+};
+const ttb__struct ttb__pool_call_fields = TTB__STRUCT(ttb_pool_call, call_fields);
+
 int32_t ttb_pool_field(uint32_t which, uint32_t index, ttb_field *ret_field) {
   static const ttb__struct *const all[] = {&ttb__pool_config_fields, &ttb__pool_info_fields,
-                                           &ttb__pool_stats_fields, &ttb__pool_event_fields};
-  return ttb__field_get(all, 4, which, index, ret_field);
+                                           &ttb__pool_stats_fields, &ttb__pool_event_fields,
+                                           &ttb__pool_call_fields};
+  return ttb__field_get(all, 5, which, index, ret_field);
 }
 
 /* ---- the parts ---- */
@@ -112,8 +125,6 @@ static int32_t breaker_part(const ttb_pool_config *c, ttb__pool_parts *r, ttb_de
   if ((code = agree(&r->breaker.capacity, r->settings.capacity, "breaker.capacity", d)) < 0 ||
       (code = agree(&r->breaker.threads, r->settings.threads, "breaker.threads", d)) < 0)
     return code;
-  if (r->breaker.ramp_ms != 0) /* a refusal for a while would look like one for good */
-    return ttb__fail(d, TTB_ERR_RANGE, "breaker.ramp_ms", -1, r->breaker.ramp_ms, 0, 0);
   if (r->breaker.key_idle_ms > 0) /* slots are the endpoints' */
     return ttb__fail(d, TTB_ERR_RANGE, "breaker.key_idle_ms", -1, r->breaker.key_idle_ms, 0, 0);
   r->breaker.threads = 1; /* its rows are the balancer's (I3 in pool.h) */
@@ -133,6 +144,36 @@ static int32_t health_part(const ttb_pool_config *c, ttb__pool_parts *r, ttb_det
   r->health.flags |= TTB_HEALTH_DISABLED;
   if (r->health.seed == 0) r->health.seed = r->settings.seed;
   return ttb_health_check(&r->health, d);
+}
+
+static int32_t limit_part(const ttb_pool_config *c, uint32_t i, ttb__pool_parts *r,
+                          ttb_detail *d) {
+  uint32_t stride, size;
+  memcpy(&stride, c->limits, sizeof stride);
+  const unsigned char *given = (const unsigned char *)c->limits + (uint64_t)i * stride;
+  memcpy(&size, given, sizeof size);
+  if (size != stride)
+    return ttb__fail(d, TTB_ERR_RANGE, "limits.struct_size", (int32_t)i, size, stride, stride);
+  ttb_limiter_config *l = &r->limits[i];
+  int32_t code = ttb_limiter_check((const ttb_limiter_config *)(const void *)given, d);
+  if (code < 0) return code;
+  take(l, sizeof *l, given);
+  if ((code = agree(&l->capacity, 1, "limits.capacity", d)) < 0 ||
+      (code = agree(&l->threads, r->settings.threads, "limits.threads", d)) < 0)
+    return code;
+  if (l->seed == 0) l->seed = r->settings.seed;
+  return ttb_limiter_check(l, d);
+}
+
+static int32_t limit_parts(const ttb_pool_config *c, ttb__pool_parts *r, ttb_detail *d) {
+  if (c->n_limits > 0 && !c->limits)
+    return ttb__fail(d, TTB_ERR_MISUSE, "limits", -1, 0, 0, 0);
+  r->n_limits = c->n_limits;
+  for (uint32_t i = 0; i < c->n_limits; i++) {
+    int32_t code = limit_part(c, i, r, d);
+    if (code < 0) return code;
+  }
+  return TTB_OK;
 }
 
 /* A round that waits for several probes must outlive them, or it never ends well:
@@ -166,6 +207,7 @@ int32_t ttb__pool_config_read(const ttb_pool_config *config, ttb__pool_parts *re
   if ((code = balancer_part(&c, ret, d)) < 0) return code;
   if ((code = breaker_part(&c, ret, d)) < 0) return code;
   if ((code = health_part(&c, ret, d)) < 0) return code;
+  if ((code = limit_parts(&c, ret, d)) < 0) return code;
   return lease_is_enough(ret, d);
 }
 

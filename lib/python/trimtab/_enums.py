@@ -117,3 +117,4 @@ class EventKind(enum.IntEnum):
     PROBED = 6
     CAUSES = 7
     RECOVERED = 8
+    LIMITED = 9

@@ -190,7 +190,7 @@ def options(struct: Type[ctypes.Structure]) -> list[Option]:
     return [
         Option(row.name.decode(), row.default, row.min, row.max, row.unit.decode())
         for row in _rows[struct]
-        if row.type != 6 and row.name not in (b"struct_size", b"reserved")
+        if row.type != 6 and row.name not in (b"struct_size", b"reserved", b"n_limits")
     ]
 
 

@@ -80,6 +80,9 @@ class Config(_ffi.Struct):
         ("balancer", ptr),
         ("breaker", ptr),
         ("health", ptr),
+        ("limits", ptr),
+        ("n_limits", u32),
+        ("reserved", u32),
     ]
 
 
@@ -113,6 +116,7 @@ class _Stats(_ffi.Struct):
         ("refused", u64),
         ("events", u64),
         ("events_dropped", u64),
+        ("limited", u64),
     ]
 
 
@@ -134,7 +138,7 @@ _ffi.check_layout(_Info, "pool", 1)
 _ffi.check_layout(_Stats, "pool", 2)
 _ffi.check_layout(_Event, "pool", 3)
 
-KIND = Kind("pool", 192, Config)
+KIND = Kind("pool", 320, Config)
 
 _health_check = _ffi.declare("ttb_health_check", i32, ptr, ptr)
 _recover = KIND.declare("recover", i32, u64, u64)
@@ -187,6 +191,7 @@ class PoolStats(NamedTuple):
     refused: int
     events: int
     events_dropped: int
+    limited: int
 
 
 class Event(NamedTuple):

@@ -277,6 +277,78 @@ static void test_batches(void **state) {
   fleet_close(&f);
 }
 
+/* One endpoint fails, comes back through its round, and takes its calls back by
+ * and by: it stays in, and what it turns away goes elsewhere. */
+static void test_a_ramp_turns_calls_to_the_others(void **state) {
+  (void)state;
+  fleet f;
+  ttb_pool_config c = TTB_CONFIG(ttb_pool_config);
+  ttb_breaker_config br = TTB_CONFIG(ttb_breaker_config);
+  br.consecutive = 3, br.open_ms = 1000, br.ramp_ms = 10000, br.ramp_start_ppm = 100000;
+  ttb_balancer_config bal = TTB_CONFIG(ttb_balancer_config);
+  bal.algorithm = TTB_BALANCER_ROUND_ROBIN;
+  c.breaker = &br, c.balancer = &bal;
+  fleet_open(&f, &c, 2);
+  fleet_fail(&f, 0, 3);
+  assert_int_equal(fleet_row(&f, 0).breaker, TTB_BREAKER_OPEN);
+  vclock_ms(&f.clock, 1000);
+  ttb_pool_tick(&f.mine, f.clock.now_ns);
+  for (int i = 0; i < 4 && fleet_row(&f, 0).breaker != TTB_BREAKER_CLOSED; i++)
+    (void)fleet_call(&f, TTB_SUCCESS);
+  assert_int_equal(fleet_row(&f, 0).breaker, TTB_BREAKER_CLOSED);
+  int32_t before = 0;
+  for (int second = 0; second <= 10; second++) {
+    int32_t there = 0;
+    for (int i = 0; i < 200; i++) {
+      int32_t slot = fleet_call(&f, TTB_SUCCESS);
+      assert_true(slot >= 0); /* nobody is refused: the other one is there */
+      there += slot == 0;
+    }
+    assert_int_equal(fleet_row(&f, 0).causes, 0);
+    /* Of its turns one in ten; who is turned away makes it the other's turn. */
+    if (second == 0) assert_in_range(there, 12, 24);
+    if (second == 10) assert_int_equal(there, 100);
+    assert_true(there >= before - 2);
+    before = there;
+    vclock_ms(&f.clock, 1000);
+    ttb_pool_tick(&f.mine, f.clock.now_ns);
+  }
+  assert_int_equal(fleet_stats(&f).in_flight, 0);
+  fleet_close(&f);
+}
+
+static void test_if_all_ramp_some_are_throttled(void **state) {
+  (void)state;
+  fleet f;
+  ttb_pool_config c = TTB_CONFIG(ttb_pool_config);
+  ttb_breaker_config br = TTB_CONFIG(ttb_breaker_config);
+  br.consecutive = 1, br.open_ms = 1000, br.ramp_ms = 10000, br.ramp_start_ppm = 200000;
+  c.breaker = &br;
+  fleet_open(&f, &c, 1);
+  fleet_fail(&f, 0, 1);
+  vclock_ms(&f.clock, 1000);
+  ttb_pool_tick(&f.mine, f.clock.now_ns);
+  assert_int_equal(fleet_call(&f, TTB_SUCCESS), 0); /* the probe */
+  int32_t passed = 0, throttled = 0;
+  const uint32_t none = 7;
+  for (int i = 0; i < 100; i++) {
+    int32_t got = fleet_call(&f, TTB_SUCCESS);
+    passed += got == 0;
+    throttled += got == TTB_THROTTLED;
+  }
+  assert_int_equal(passed + throttled, 100);
+  assert_in_range(passed, 15, 25);
+  const uint32_t it = 0;
+  assert_int_equal(ttb_pool_acquire_except(&f.mine, 0, &it, 1, f.clock.now_ns), TTB_ALL_EXCLUDED);
+  int64_t t = TTB_THROTTLED;
+  for (int i = 0; i < 100 && t == TTB_THROTTLED; i++)
+    t = ttb_pool_acquire_except(&f.mine, 0, &none, 1, f.clock.now_ns);
+  assert_true(t >= 0);
+  assert_int_equal(ttb_pool_report(&f.mine, t, TTB_SUCCESS, 0, f.clock.now_ns), TTB_OK);
+  assert_int_equal(fleet_stats(&f).in_flight, 0);
+  fleet_close(&f);
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(test_nobody),
@@ -292,6 +364,8 @@ int main(void) {
       cmocka_unit_test(test_report_after_removal),
       cmocka_unit_test(test_moving_tickets),
       cmocka_unit_test(test_batches),
+      cmocka_unit_test(test_a_ramp_turns_calls_to_the_others),
+      cmocka_unit_test(test_if_all_ramp_some_are_throttled),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

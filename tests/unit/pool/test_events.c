@@ -79,7 +79,8 @@ static void test_nonsense_is_lost(void **state) {
   ttb_pool_config c = TTB_CONFIG(ttb_pool_config);
   fleet_open(&f, &c, 5); /* five events */
   ttb__ring *ring = ttb__pool_of(&f.mine)->ring;
-  const uint64_t words[] = {UINT64_MAX, 0, UINT64_C(64) << 32 | TTB_POOL_ADDED, 9};
+  const uint64_t words[] = {UINT64_MAX, 0, UINT64_C(64) << 32 | TTB_POOL_ADDED,
+                            TTB_POOL_LIMITED + 1};
   for (uint32_t i = 0; i < 4; i++) ttb__store_rlx(&ring->record[i].word[2], words[i]);
   ttb_pool_event e[8];
   assert_int_equal(ttb_pool_events(&f.shared, &f.cursor, e, 8, &f.lost), 1);
@@ -136,7 +137,7 @@ static void test_misuse(void **state) {
   assert_int_equal(ttb_pool_statistics(NULL, &s), TTB_ERR_MISUSE);
   assert_int_equal(ttb_pool_statistics(&f.mine, NULL), TTB_ERR_MISUSE);
   assert_int_equal(ttb_pool_events(&f.mine, NULL, NULL, 0, NULL), TTB_ERR_MISUSE);
-  assert_int_equal(ttb_pool_field(4, 0, &field), TTB_ERR_RANGE);
+  assert_int_equal(ttb_pool_field(5, 0, &field), TTB_ERR_RANGE);
   assert_int_equal(ttb_pool_field(3, 0, &field), TTB_OK);
   assert_string_equal(field.type_name, "ttb_pool_event");
   fleet_close(&f);

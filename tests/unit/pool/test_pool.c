@@ -12,7 +12,7 @@
 
 static void test_rows_tile(void **state) {
   (void)state;
-  assert_int_equal(check_rows(ttb_pool_field), 4);
+  assert_int_equal(check_rows(ttb_pool_field), 5);
 }
 
 static void expect_detail(const ttb_pool_config *c, int32_t code, const char *field) {
@@ -60,9 +60,6 @@ static void test_config(void **state) {
   br.open_ms = 99999999;
   expect_detail(&c, TTB_ERR_RANGE, "open_ms"); /* a part's own check */
   br.open_ms = 0;
-  br.ramp_ms = 1000;
-  expect_detail(&c, TTB_ERR_RANGE, "breaker.ramp_ms");
-  br.ramp_ms = 0;
   he.capacity = 1;
   expect_detail(&c, TTB_ERR_RANGE, "health.capacity");
   he.capacity = 8;
