@@ -19,7 +19,8 @@ static void take(const uint8_t **data, size_t *size, void *ret, size_t n) {
 
 static void operate(ttb_pool *p, const uint8_t *data, size_t size) {
   int64_t out[32];
-  uint32_t n = 0;
+  ttb_pool_call call[8];
+  uint32_t n = 0, calls = 0;
   uint64_t now = 1;
   while (size > 0) {
     struct {
@@ -29,7 +30,7 @@ static void operate(ttb_pool *p, const uint8_t *data, size_t size) {
     } o;
     take(&data, &size, &o, sizeof o);
     now += (uint64_t)o.dt << (o.a & 15); /* wraps too: the clock may do anything */
-    switch (o.op % 11) {
+    switch (o.op % 13) {
     case 0: {
       ttb_endpoint e = {sizeof e, o.b, o.a};
       (void)ttb_pool_add(p, &e, now);
@@ -61,6 +62,16 @@ static void operate(ttb_pool *p, const uint8_t *data, size_t size) {
         (void)ttb_pool_report(p, out[n], o.a % 5, o.b, now);
       }
       break;
+    case 10:
+      if (calls < 8) {
+        call[calls] = TTB_CONFIG(ttb_pool_call);
+        call[calls].importance = o.a & 7, call[calls].attempt = o.b;
+        calls += ttb_pool_begin(p, &call[calls], now) >= 0;
+      }
+      break;
+    case 11:
+      if (calls > 0) (void)ttb_pool_end(p, &call[--calls], o.a % 5, o.b, now);
+      break;
     default:
       if (n < 32) {
         const uint32_t excluded[] = {o.a, o.b};
@@ -84,6 +95,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
   if (how & 4) c.threads = 1 + c.threads % 20;
   if (how & 8) c.balancer = &b;
   if (how & 16) memset(&b.algorithm, 0, 32), b.algorithm = 1 + c.threads % 5;
+  ttb_limiter_config l[2] = {TTB_CONFIG(ttb_limiter_config), TTB_CONFIG(ttb_limiter_config)};
+  l[0].kind = TTB_LIMITER_BULKHEAD, l[0].permits = 3;
+  l[1].kind = TTB_LIMITER_RATE;
+  if (how % 3 == 0) c.limits = l, c.n_limits = 2;
   if (how & 32) c.probing = 1 + how % 2, c.degraded_weight_ppm = 0;
   int64_t bytes = ttb_pool_size(&c);
   if (bytes < 0 || bytes > 4000000) return 0;

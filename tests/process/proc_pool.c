@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /* Workers of one pool killed with -9 at random; and one killed at every seventh
  * instruction of acquire and report, at every 37th of the longer calls. After
- * recovery nothing is in flight, no breaker waits for a probe that is lost, and
- * every endpoint that should be there can be picked. */
+ * recovery nothing is in flight, no permit of a limit is out, no breaker waits for
+ * a probe that is lost, and every endpoint that should be there can be picked. */
 #define _GNU_SOURCE
 #include <inttypes.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -16,7 +17,11 @@
 #define ENDPOINTS 6
 #define NS UINT64_C(1000000)
 
+#define PERMITS 20
+
 static ttb_breaker_config breaker;
+static ttb_limiter_config limits[2];
+static bool limited; /* the pool has limits: all at once, and retries */
 
 static ttb_pool_config config_of(void) {
   ttb_pool_config c = TTB_CONFIG(ttb_pool_config);
@@ -27,6 +32,12 @@ static ttb_pool_config config_of(void) {
   c.capacity = 16;
   c.threads = 14;
   c.breaker = &breaker;
+  limits[0] = limits[1] = TTB_CONFIG(ttb_limiter_config);
+  limits[0].kind = TTB_LIMITER_BULKHEAD;
+  limits[0].permits = PERMITS;
+  limits[1].kind = TTB_LIMITER_RETRY_TOKENS;
+  c.limits = limits;
+  c.n_limits = limited ? 2 : 0;
   return c;
 }
 
@@ -55,19 +66,20 @@ static int joined(void *mem, uint64_t size, uint64_t token, ttb_pool *ret) {
 static void work(torture *t, uint32_t worker, uint64_t token) {
   ttb_pool mine;
   if (joined(t->mem, t->size, token, &mine) < 0) return;
-  uint64_t now = NS, random = token, out[8];
+  uint64_t now = NS, random = token;
+  ttb_pool_call out[8];
   uint32_t n = 0;
   for (;;) {
     random = random * UINT64_C(6364136223846793005) + 1442695040888963407u;
     uint32_t dice = (uint32_t)(random >> 40);
     now += dice % 3 * NS;
-    int64_t ticket = ttb_pool_acquire(&mine, 0, now);
-    if (ticket >= 0) out[n++] = (uint64_t)ticket;
+    out[n] = TTB_CONFIG(ttb_pool_call);
+    out[n].attempt = dice % 2;
+    if (ttb_pool_begin(&mine, &out[n], now) >= 0) n++;
     if (n == 8 || dice % 5 == 0)
       while (n > 0) {
         n--;
-        (void)ttb_pool_report(&mine, (int64_t)out[n],
-                              (dice + n) % 3 ? TTB_SUCCESS : TTB_FAILURE, 1, now);
+        (void)ttb_pool_end(&mine, &out[n], (dice + n) % 3 ? TTB_SUCCESS : TTB_FAILURE, 1, now);
       }
     if (dice % 7 == 0) (void)ttb_pool_tick(&mine, now);
     if (dice % 31 == 0) { /* endpoints 200.. come and go */
@@ -108,16 +120,21 @@ static int usable(void *mem, uint64_t size, const char *when) {
     printf("FAILED %s: %" PRIu64 " in flight, %u joined\n", when, s.in_flight, s.joined);
     wrong = 1;
   }
+  ttb_limiter_info l = TTB_CONFIG(ttb_limiter_info);
+  if (limited && (ttb_pool_limit(&mine, 0, 0, NS, &l) < 0 || l.in_use != 0)) {
+    printf("FAILED %s: %u permits are out\n", when, l.in_use);
+    wrong = 1;
+  }
   uint64_t now = NS;
   uint32_t seen = 0;
   for (int i = 0; i < 4000 && seen != (1u << ENDPOINTS) - 1; i++) {
     now += NS;
     (void)ttb_pool_tick(&mine, now);
-    int64_t t = ttb_pool_acquire(&mine, 0, now);
-    if (t < 0) continue;
-    uint32_t slot = (uint32_t)ttb_ticket_slot(t);
+    ttb_pool_call one = TTB_CONFIG(ttb_pool_call);
+    if (ttb_pool_begin(&mine, &one, now) < 0) continue;
+    uint32_t slot = (uint32_t)ttb_ticket_slot(one.ticket);
     if (slot < ENDPOINTS) seen |= 1u << slot;
-    if (ttb_pool_report(&mine, t, TTB_SUCCESS, 1, now) != TTB_OK) {
+    if (ttb_pool_end(&mine, &one, TTB_SUCCESS, 1, now) != TTB_OK) {
       printf("FAILED %s: a fresh ticket is stale\n", when);
       wrong = 1;
     }
@@ -146,6 +163,7 @@ typedef struct step {
 
 static ttb_pool stepped;
 static int64_t held;
+static ttb_pool_call begun;
 static const step *now_at;
 
 static void act_acquire(ttb_pool *p, int64_t t) {
@@ -179,6 +197,15 @@ static void act_weight(ttb_pool *p, int64_t t) {
   (void)ttb_pool_set_weight(p, 101, 0);
   (void)ttb_pool_set_weight(p, 101, 7);
 }
+static void act_begin(ttb_pool *p, int64_t t) {
+  (void)t;
+  ttb_pool_call one = TTB_CONFIG(ttb_pool_call);
+  (void)ttb_pool_begin(p, &one, 10 * NS);
+}
+static void act_end(ttb_pool *p, int64_t t) {
+  (void)t;
+  (void)ttb_pool_end(p, &begun, TTB_SUCCESS, 1, 10 * NS);
+}
 static void act_tick(ttb_pool *p, int64_t t) {
   (void)t;
   (void)ttb_pool_tick(p, 10 * NS);
@@ -188,6 +215,11 @@ static int prepare(singlestep *s) { return make(s->mem, s->size); }
 static void enter(singlestep *s) {
   if (joined(s->mem, s->size, 50, &stepped) < 0) return;
   const uint32_t others[] = {1, 2, 3, 4, 5};
+  begun = TTB_CONFIG(ttb_pool_call);
+  if (limited) {
+    (void)ttb_pool_begin(&stepped, &begun, 9 * NS);
+    return;
+  }
   for (int i = 0; i < 2; i++)
     (void)ttb_pool_report(&stepped, ttb_pool_acquire_except(&stepped, 0, others, 5, 9 * NS),
                           TTB_FAILURE, 1, 9 * NS);
@@ -217,17 +249,21 @@ static int step_check(singlestep *s, int ended) {
 
 int main(int argc, char **argv) {
   ttb_pool_config c = config_of();
-  uint64_t size = (uint64_t)ttb_pool_size(&c);
+  uint64_t size = 0;
   int failed = 0, passed = 0;
   static const step steps[] = {{"acquire", act_acquire}, {"report", act_report},
                                {"the report that trips", act_trip}, {"add", act_add},
                                {"remove", act_remove}, {"drain", act_drain},
-                               {"weight", act_weight}, {"tick", act_tick}};
+                               {"weight", act_weight}, {"tick", act_tick},
+                               {"begin", act_begin}, {"end", act_end}};
   for (uint32_t i = 0; i < sizeof steps / sizeof *steps; i++) {
     now_at = &steps[i];
+    limited = i >= 8;
+    c = config_of();
+    size = (uint64_t)ttb_pool_size(&c);
     singlestep s = {.size = size, .prepare = prepare, .enter = enter, .call = call,
                     .recover = step_recover, .check = step_check,
-                    .stride = i == 3 || i == 4 || i >= 6 ? 37 : 7};
+                    .stride = i == 3 || i == 4 || i == 6 || i == 7 ? 37 : 7};
     int code = singlestep_run(&s);
     if (code == SINGLESTEP_UNSUPPORTED) {
       printf("%s: single-stepping is not to be had here\n", steps[i].name);

@@ -272,11 +272,92 @@ static void run(check *c, bool active) {
   if (there) ttb_pool_free(&shared);
 }
 
+/* Two pools, of the same limits in another order, live the same life: what is
+ * refused, and by which limit, does not depend on it; and a refused call leaves
+ * nothing in any limit. */
+static void run_limits(check *c) {
+  ttb_pool shared[2], mine[2];
+  ttb_pool_call out[2][TICKETS];
+  uint32_t n = 0, permits = 1, burst = 1, spent = 0;
+  uint64_t now = 1;
+  bool there = false;
+  while (check_step(c)) {
+    if (!there || check_chance(c, 1, 2000)) {
+      for (int i = 0; there && i < 2; i++) ttb_pool_free(&mine[i]), ttb_pool_free(&shared[i]);
+      ttb_limiter_config l[2][2] = {{TTB_CONFIG(ttb_limiter_config), TTB_CONFIG(ttb_limiter_config)}};
+      permits = 1 + (uint32_t)check_below(c, 12), burst = 1 + (uint32_t)check_below(c, 200);
+      l[0][0].kind = TTB_LIMITER_BULKHEAD, l[0][0].permits = permits;
+      l[0][1].kind = TTB_LIMITER_RATE, l[0][1].burst = burst;
+      l[0][1].rate = 1, l[0][1].period_ms = 10000; /* nothing comes back while it lasts */
+      l[1][0] = l[0][1], l[1][1] = l[0][0];
+      ttb_breaker_config b = TTB_CONFIG(ttb_breaker_config);
+      b.consecutive = FAIL, b.failure_rate_ppm = TTB_OFF, b.open_ms = OPEN_MS;
+      now = UINT64_C(1000000000000), n = spent = 0;
+      for (int i = 0; i < 2; i++) {
+        ttb_pool_config p = TTB_CONFIG(ttb_pool_config);
+        p.capacity = 4, p.limits = l[i], p.n_limits = 2, p.breaker = &b, p.seed = 5;
+        there = ttb_pool_new(&shared[i], &p, NULL) == TTB_OK &&
+                ttb_pool_join(&shared[i], 7, &mine[i]) == TTB_OK;
+        for (uint64_t id = 1; there && id <= 2; id++) {
+          ttb_endpoint e = TTB_CONFIG(ttb_endpoint);
+          e.id = id;
+          there = ttb_pool_add(&mine[i], &e, now) >= 0;
+        }
+        CHECK(c, there, "no pool");
+        if (!there) return;
+      }
+    }
+    if (n < TICKETS && check_chance(c, 1, 2)) {
+      int64_t t[2];
+      uint32_t events = (uint32_t)check_below(c, 4);
+      for (int i = 0; i < 2; i++) {
+        out[i][n] = TTB_CONFIG(ttb_pool_call);
+        out[i][n].events = events < burst ? events : 0;
+        t[i] = ttb_pool_begin(&mine[i], &out[i][n], now);
+      }
+      CHECK(c, t[0] == t[1], "%" PRId64 " and %" PRId64, t[0], t[1]);
+      uint32_t takes = out[0][n].events ? out[0][n].events : 1;
+      bool dry = spent + takes > burst, full = n == permits;
+      CHECK(c, (t[0] == TTB_LIMIT) == (dry || full), "got %" PRId64 ", dry %d, full %d", t[0], dry, full);
+      if (t[0] == TTB_LIMIT) /* the rate is asked first, whatever the order */
+        CHECK(c, out[0][n].refused_by == (dry ? 1 : 0) && out[1][n].refused_by == (dry ? 0 : 1),
+              "refused by %d and %d", out[0][n].refused_by, out[1][n].refused_by);
+      if (t[0] >= 0) n++, spent += takes;
+    } else if (n > 0) {
+      uint32_t k = (uint32_t)check_below(c, n);
+      int32_t outcome = check_chance(c, 1, 3) ? TTB_FAILURE : (int32_t)check_below(c, 5);
+      if (outcome == TTB_CANCELLED) spent -= out[0][k].events ? out[0][k].events : 1;
+      n--;
+      for (int i = 0; i < 2; i++) {
+        int32_t code = ttb_pool_end(&mine[i], &out[i][k], outcome, 1000, now);
+        CHECK(c, code == TTB_OK, "end gave %d", code);
+        code = ttb_pool_end(&mine[i], &out[i][k], outcome, 1000, now);
+        CHECK(c, code == TTB_STALE, "the second end gave %d", code);
+        out[i][k] = out[i][n];
+      }
+    }
+    now += 1000;
+    for (uint32_t i = 0; i < 2; i++) {
+      ttb_limiter_info b = TTB_CONFIG(ttb_limiter_info), r = b;
+      ttb_pool_stats st = TTB_CONFIG(ttb_pool_stats);
+      (void)ttb_pool_limit(&shared[i], i, 0, now, &b);
+      (void)ttb_pool_limit(&shared[i], 1 - i, 0, now, &r);
+      (void)ttb_pool_statistics(&mine[i], &st);
+      CHECK(c, b.in_use == n && st.in_flight == n, "%u permits, %" PRIu64 " in flight, %u calls",
+            b.in_use, st.in_flight, n);
+      CHECK(c, r.available == burst - spent, "%u events left, not %u", r.available, burst - spent);
+    }
+  }
+  for (int i = 0; there && i < 2; i++) ttb_pool_free(&mine[i]), ttb_pool_free(&shared[i]);
+}
+
 int main(int argc, char **argv) {
   check c = check_start(argc, argv);
   check_property(&c, "pool against a plain model, probed by traffic");
   run(&c, false);
   check_property(&c, "pool against a plain model, probed actively");
   run(&c, true);
+  check_property(&c, "limits hold what calls hold, in whatever order they are");
+  run_limits(&c);
   return check_end(&c);
 }
