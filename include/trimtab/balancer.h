@@ -207,6 +207,11 @@ typedef struct ttb_balancer {
  *  @{ */
 #define TTB_LAST_ASKED 1    /**< it is the endpoint asked for by id */
 #define TTB_LAST_FALLBACK 2 /**< one was asked for and could not be had */
+#define TTB_LAST_PANIC 4    /**< probes and outlier detection were not believed */
+#define TTB_LAST_DEGRADED 8 /**< it is degraded */
+#define TTB_LAST_LOCAL 16   /**< the local zone was drawn */
+#define TTB_LAST_SPILLED 32 /**< another zone than the local one was drawn */
+#define TTB_LAST_ELSEWHERE 64 /**< where the draw pointed nobody could be had */
 #define TTB_LAST_LEVEL(last) ((last) >> 8 & 31)  /**< its priority; 16: a backup */
 #define TTB_LAST_ZONE(last) ((last) >> 16 & 63)  /**< its zone */
 /** @} */
@@ -215,6 +220,12 @@ typedef struct ttb_balancer {
  *  @{ */
 #define TTB_BALANCER_TIJDEMAN 1 /**< proven deviation below 1; the default */
 #define TTB_BALANCER_NGINX 2    /**< nginx's smooth order; to 1,024 endpoints */
+/** @} */
+
+/** @name The rule of slow start (slow_start_rule)
+ *  @{ */
+#define TTB_BALANCER_CURVE 1 /**< Envoy's aggression curve; the default */
+#define TTB_BALANCER_STEPS 2 /**< HAProxy's sixteenths */
 /** @} */
 
 /** @name Causes: who says that an endpoint takes no new calls
@@ -245,6 +256,9 @@ typedef struct ttb_balancer {
 #define TTB_BALANCER_BY_RESIDENCY 10 /**< it is in a zone that may not be used */
 #define TTB_BALANCER_BY_TAGS 11     /**< it lacks a tag that is asked for */
 #define TTB_BALANCER_FULL 12        /**< max_inflight calls are out on it */
+#define TTB_BALANCER_BY_LEVEL 13    /**< another level or tier was drawn */
+#define TTB_BALANCER_BY_ZONE 14     /**< another zone was drawn */
+#define TTB_BALANCER_STARTING 15    /**< in its slow start, it was passed over or outdone */
 /** @} */
 
 /** What an endpoint says of itself with an answer (a load report, as ORCA's
@@ -288,7 +302,29 @@ typedef struct ttb_balancer_config {
   int32_t bias_ppm;     /**< least connections: load is (in flight + 1) ^ bias / weight, 1..8000000
                              (Envoy's active request bias; its default is 1000000); default:
                              load is in flight / weight */
+  uint32_t zone;        /**< this host's own zone, 1..63: it comes first; default none does */
+  uint32_t zone_min;    /**< healthy endpoints of a level below which no zone comes first; default 6 */
+  uint32_t overprovisioning_ppm; /**< LEVELS: a level whose healthy share times this is
+                             1 or more takes all; 1000000..1000000000, default 1400000 */
+  int32_t panic_ppm;    /**< LEVELS: share of a level's endpoints below which it panics;
+                             default 500000; TTB_OFF: never */
+  uint32_t slow_start_ms; /**< how long who has come (back) is given less; default 0: not at all */
+  uint32_t slow_start_rule; /**< TTB_BALANCER_CURVE or _STEPS; default the curve */
+  uint32_t slow_start_aggression_ppm; /**< of the curve, 100000..10000000; default 1000000 */
+  uint32_t slow_start_min_ppm; /**< of the curve: the least share; default 100000 */
 } ttb_balancer_config;
+
+/** A level: how many, and what follows from it. Frozen. */
+typedef struct ttb_level {
+  uint32_t struct_size;  /**< sizeof(ttb_level) */
+  uint32_t endpoints;    /**< how many there are, to 2^31 */
+  uint32_t healthy;      /**< of these, those that may be picked and are not degraded */
+  uint32_t degraded;     /**< of these, those that may be picked and are */
+  uint32_t excluded;     /**< of these, those that do not count for the shares */
+  int32_t healthy_load;  /**< percent of all picks that go to its healthy ones */
+  int32_t degraded_load; /**< percent of all picks that go to its degraded ones */
+  int32_t panic;         /**< 1: it panics */
+} ttb_level;
 
 /** What one pick shall keep to, for ttb_balancer_acquire_with. 0 everywhere is the
  *  plain pick. */
@@ -337,6 +373,7 @@ typedef struct ttb_balancer_stats {
   int32_t weight_error_ppm; /**< largest relative error of an endpoint's share of the table
                                  against its weight; 0 for algorithms without weights in it */
   uint32_t reserved;     /**< 0 */
+  uint64_t panics;       /**< picks made in panic */
 } ttb_balancer_stats;
 
 /**
@@ -767,6 +804,93 @@ TTB_API int32_t ttb_balancer_statistics(const ttb_balancer *balancer,
                                         ttb_balancer_stats *ret_stats);
 
 /**
+ * @brief What the levels are now: their endpoints, their shares of the picks, panic.
+ *
+ * Endpoints that were taken out on purpose (admin, drain, weight 0) and those in zones
+ * the configuration does not allow are not counted at all.
+ * @param balancer   the handle
+ * @param ret_levels n rows, by priority, the backups as the 17th; the first's struct_size
+ *                   must be set; may be NULL if n is 0
+ * @param n          rows there
+ * @return 17; TTB_ERR_MISUSE; TTB_ERR_RANGE (struct_size)
+ * @threads any @progress wait-free; walks all endpoints @alloc none @since 0.1
+ */
+TTB_API int32_t ttb_balancer_level_stats(const ttb_balancer *balancer, ttb_level *ret_levels,
+                                         uint32_t n);
+
+/**
+ * @brief Tells how many clients (hosts that use this service) each zone has, for
+ *        the share of calls that stays in the local zone.
+ *
+ * Untold, they are taken to be where the endpoints are, those that fail included.
+ * @param balancer the handle; need not be joined
+ * @param clients  n counts, by zone from 0; may be NULL if n is 0: then untold again
+ * @param n        how many, 0..64
+ * @return TTB_OK; TTB_ERR_RANGE (n); TTB_ERR_MISUSE
+ * @threads any @progress wait-free @alloc none @since 0.1
+ */
+TTB_API int32_t ttb_balancer_set_clients(const ttb_balancer *balancer, const uint32_t *clients,
+                                         uint32_t n);
+
+/**
+ * @brief Envoy's priority load: fills healthy_load, degraded_load and panic of each
+ *        level in from its counts.
+ *
+ *     able(i)  = min(100, overprovisioning * healthy(i) / (endpoints(i) - excluded(i)))
+ *     load(i)  = min(what is left of 100, 100 * able(i) / min(100, sum of all able))
+ *
+ * first over the healthy of all levels, then over the degraded. All level panic: by
+ * endpoints.
+ * @param levels               n levels, the first first
+ * @param n                    how many, 1..64
+ * @param overprovisioning_ppm 1000000..1000000000; 0: 1400000
+ * @param panic_ppm            1..1000000; 0: 500000; TTB_OFF: never
+ * @return TTB_OK; TTB_ERR_MISUSE; TTB_ERR_RANGE (n, a factor, a struct_size, counts that
+ *         contradict each other)
+ * @threads any @progress wait-free @alloc none @since 0.1
+ */
+TTB_API int32_t ttb_balancer_levels(ttb_level *levels, uint32_t n, uint32_t overprovisioning_ppm,
+                                    int32_t panic_ppm);
+
+/**
+ * @brief Envoy's zone-aware share: how much of the local zone's load stays there, and
+ *        where the rest goes.
+ * @param local        the zone, 0..n-1
+ * @param clients      n counts of clients
+ * @param endpoints    n counts of endpoints that may be picked
+ * @param n            how many zones, 1..64
+ * @param ret_residual n running sums, in 1/10000 of the endpoints: a call that does not
+ *                     stay goes to the first zone whose sum exceeds a number drawn
+ *                     from 0 to the last sum - 1; if that sum is 0, to any
+ * @return what stays, 0..10000; TTB_ERR_MISUSE; TTB_ERR_RANGE (n, local)
+ * @threads any @progress wait-free @alloc none @since 0.1
+ */
+TTB_API int32_t ttb_balancer_zones(uint32_t local, const uint32_t *clients,
+                                   const uint32_t *endpoints, uint32_t n, uint32_t *ret_residual);
+
+/**
+ * @brief Envoy's slow start: max((elapsed / window)^(1 / aggression), least), elapsed being
+ *        1 ms at least.
+ * @param elapsed_ns     since it came, ns
+ * @param window_ns      how long slow start takes, ns, to a day; 0: it is over
+ * @param aggression_ppm 100000..10000000; 0: 1000000
+ * @param min_ppm        the least, 1..1000000; 0: 100000
+ * @return 1..1000000 ppm; TTB_ERR_RANGE
+ * @threads any @progress wait-free @alloc none @since 0.1
+ */
+TTB_API int32_t ttb_balancer_slow_start(uint64_t elapsed_ns, uint64_t window_ns,
+                                        uint32_t aggression_ppm, uint32_t min_ppm);
+
+/**
+ * @brief HAProxy's slowstart: (16 * elapsed + window) / window, in whole seconds.
+ * @param elapsed_ns since it came, ns
+ * @param window_ns  how long slow start takes, ns; below 1 s: it is over
+ * @return sixteenths, 1..16
+ * @threads any @progress wait-free @alloc none @since 0.1
+ */
+TTB_API int32_t ttb_balancer_slow_start_steps(uint64_t elapsed_ns, uint64_t window_ns);
+
+/**
  * @brief Which servers a client of many talks to, so that all together treat all
  *        servers alike: finagle's deterministic aperture, weighted.
  *
@@ -834,7 +958,8 @@ TTB_API uint64_t ttb_nginx_hash(const void *key, uint64_t n);
 
 /**
  * @brief The structs of this header as the library sees them, for bindings.
- * @param which     0 config, 1 info, 2 stats, 3 ttb_endpoint, 4 ttb_load, 5 ttb_pick
+ * @param which     0 config, 1 info, 2 stats, 3 ttb_endpoint, 4 ttb_load, 5 ttb_pick,
+ *                  6 ttb_level
  * @param index     field, from 0
  * @param ret_field filled in; its struct_size must be set
  * @return TTB_OK; TTB_ERR_RANGE (past the end); TTB_ERR_MISUSE

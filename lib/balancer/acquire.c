@@ -88,6 +88,7 @@ TTB__SELDOM static int64_t acquire_carefully(ttb__balancer *b, const ttb_pick *p
                                              uint64_t now_ns) {
   b->now = now_ns;
   int64_t candidate = ttb__balancer_pick(b, pick, tickets, n_tickets);
+  if (b->last & TTB_LAST_PANIC) (void)ttb__add_rlx(&b->table->panics, 1);
   return candidate < 0 ? candidate : take_carefully(b, candidate);
 }
 

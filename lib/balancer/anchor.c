@@ -170,7 +170,7 @@ static int64_t choose(ttb__balancer *b, uint64_t hash, const ttb__scope *x) {
     slot = home_of(b, key);
     uint64_t w = ttb__eligible_word(b, slot, x);
     if (w) return ttb__candidate(slot, w);
-    if (i == TTB__BALANCER_TRIES && !ttb__balancer_any(b, x)) return TTB_NO_ENDPOINT;
+    if (i == ttb__balancer_tries(b, x) && !ttb__balancer_any(b, x)) return TTB_NO_ENDPOINT;
   }
   return ttb__choose_near(b, slot < b->capacity ? slot : 0, x);
 }

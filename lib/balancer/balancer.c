@@ -3,7 +3,7 @@
  *
  *     region header | config | table words | rows | bitmap | endpoints | ids |
  *     index | table copy A | copy B | scratch | tickets | slots' and rows' state |
- *     tags | caps
+ *     tags | caps | when each began | rows' plans
  *
  * I1  layout_of() alone knows where things are; size, init and attach ask it,
  *     and nothing it returns is ever read back from the region.
@@ -21,9 +21,13 @@ static const ttb__format format = {TTB__KIND_BALANCER, &ttb__balancer_config_fie
 
 typedef struct layout {
   uint64_t table, rows, bitmap, endpoints, ids, index, copies[2], scratch, tickets;
-  uint64_t common_state, slot_state, row_state, tags, caps, total;
+  uint64_t common_state, slot_state, row_state, tags, caps, began, plans, total;
   uint32_t stride, entries, index_size;
 } layout;
+
+static bool is_planned(const ttb_balancer_config *c) {
+  return c->flags & TTB_BALANCER_LEVELS || c->zone || c->slow_start_ms;
+}
 
 static layout layout_of(const ttb_balancer_config *c) {
   const ttb__algorithm *a = ttb__balancer_algorithm(c->algorithm);
@@ -52,7 +56,11 @@ static layout layout_of(const ttb_balancer_config *c) {
   l.tags = at = ttb__round64(at);
   if (c->flags & TTB_BALANCER_TAGS) at += ttb__round64(8 * (uint64_t)c->capacity);
   l.caps = at;
-  if (c->flags & TTB_BALANCER_CAPS) at += 4 * (uint64_t)c->capacity;
+  if (c->flags & TTB_BALANCER_CAPS) at += ttb__round64(4 * (uint64_t)c->capacity);
+  l.began = at;
+  if (c->slow_start_ms) at += ttb__round64(8 * (uint64_t)c->capacity);
+  l.plans = at;
+  if (is_planned(c)) at += sizeof(ttb__plan) * (uint64_t)c->threads;
   l.total = ttb__round64(at);
   return l;
 }
@@ -124,8 +132,20 @@ static void open_handle(ttb_balancer *ret, void *mem, const ttb_balancer_config 
       .caps_at = line_of(l.caps),
       .config_order = c->wrr_order,
       .residency = c->residency ? c->residency : UINT64_MAX,
+      .planned = UINT64_MAX,
+      .zone = c->zone,
+      .zone_min = c->zone_min,
+      .overprovisioning_ppm = c->overprovisioning_ppm,
+      .panic_ppm = c->panic_ppm == TTB_OFF ? 0 : (uint32_t)c->panic_ppm,
+      .slow_start_ms = c->slow_start_ms,
+      .slow_start_rule = c->slow_start_rule,
+      .slow_start_min = c->slow_start_min_ppm,
+      .slow_start_aggression = c->slow_start_aggression_ppm,
+      .began_at = line_of(l.began),
+      .plans_at = line_of(l.plans),
   };
   if (c->residency || c->flags & TTB_BALANCER_CAPS) b.flags |= TTB__BALANCER_SCOPED;
+  if (is_planned(c)) b.flags |= TTB__BALANCER_SCOPED | TTB__BALANCER_PLANNED;
   memset(ret, 0, sizeof *ret);
   ttb__balancer_refresh(&b, ttb__flip_begin(&b.table->flip).generation);
   memcpy(ret, &b, sizeof b);

@@ -29,6 +29,8 @@
 #define TTB_LIB_BALANCER_BALANCER_H
 
 #include "../base/atomic.h"
+#include "../base/clock.h"
+#include "../base/fixed.h"
 #include "../base/flip.h"
 #include "../base/handle.h"
 #include "../base/lock.h"
@@ -48,8 +50,10 @@
 
 /* Of a handle's flags only: its algorithm wants to know what was taken or ended. */
 #define TTB__BALANCER_HOOKED (1u << 31)
-/* Of a handle's flags only: its configuration narrows every pick. */
+/* Of a handle's flags only: its configuration narrows every pick; and does so by
+ * a plan. */
 #define TTB__BALANCER_SCOPED (1u << 30)
+#define TTB__BALANCER_PLANNED (1u << 29)
 /* Whoever has one of these goes the careful way through acquire and report. */
 #define TTB__BALANCER_CAREFUL \
   (TTB_BALANCER_MOVING_TICKETS | TTB_BALANCER_CHECK_TICKETS | TTB__BALANCER_HOOKED)
@@ -83,10 +87,36 @@ typedef struct ttb__balancer_table {
   ttb__lock lock;
   ttb__a64 rebuilds, stale;
   ttb__a32 indexed; /* entries of the index in use, stale ones too */
-  uint32_t reserved2;
-  uint64_t reserved3[4];
+  ttb__a32 high;    /* slots ever used: 0 .. high-1 */
+  ttb__a64 panics;  /* picks made in panic */
+  uint64_t reserved3[3];
+  ttb__a64 version; /* grows when a word has changed; see balancer_plan.c */
+  uint64_t reserved4[7];
+  ttb__a32 clients[TTB_MAX_ZONE + 1]; /* by zone; all 0: not told */
 } ttb__balancer_table;
-_Static_assert(sizeof(ttb__balancer_table) == 192, "three lines");
+_Static_assert(sizeof(ttb__balancer_table) == 512, "eight lines");
+
+/* Priorities, and the backups as one more. */
+#define TTB__LEVELS (TTB_MAX_PRIORITY + 2)
+#define TTB__BACKUP_LEVEL (TTB_MAX_PRIORITY + 1)
+
+#define TTB__MAX_OVERPROVISIONING 1000000000
+#define TTB__MAX_SLOW_START_MS 86400000
+#define TTB__SLOW_START_MIN 100000
+#define TTB__MIN_AGGRESSION 100000
+#define TTB__MAX_AGGRESSION 10000000
+
+/* Where a thread's picks go: its own (balancer_plan.c). */
+typedef struct ttb__plan {
+  uint32_t healthy[TTB__LEVELS], degraded[TTB__LEVELS]; /* percent */
+  uint32_t panics[TTB__LEVELS];
+  uint32_t zoned; /* the level that prefers the local zone; TTB__LEVELS: none */
+  uint64_t oldest; /* when the first of those who may be picked began */
+  uint32_t stay;   /* 1/10000 of the calls that stay in the zone */
+  uint32_t residual[TTB_MAX_ZONE + 1]; /* where the others go: sums up to each zone */
+  uint32_t reserved[9];
+} ttb__plan;
+_Static_assert(sizeof(ttb__plan) == 512, "a whole number of lines");
 
 /* ---- what an algorithm is ---- */
 
@@ -113,6 +143,10 @@ typedef struct ttb__scope {
   uint64_t ignored; /* causes that do not count now, where they stand in the word */
   uint64_t mask, level; /* word & mask == level: of this level; mask 0: of any */
   uint32_t tier;    /* TTB__TIER_*: how well they must be */
+  /* Who is in slow start is in scope by chance; NULL: as if it were over. */
+  ttb__random *chance;
+  uint64_t key;    /* nor by chance, but by this key's luck with each; 0: no key */
+  uint64_t oldest; /* see slow_start.c */
   bool capped;      /* only who has room; set only if endpoints have limits */
 } ttb__scope;
 
@@ -206,6 +240,11 @@ TTB__HANDLE_STRUCT ttb__balancer {
   uint32_t bitmap_at, ids_at, index_at, scratch_at, tickets_at, tags_at, caps_at;
   uint32_t config_order;
   uint64_t residency; /* zones that may be picked at all */
+  ttb__plan *plan;    /* of a joined handle's row */
+  uint64_t planned;   /* the version it is of */
+  uint32_t zone, zone_min, overprovisioning_ppm, panic_ppm;
+  uint32_t slow_start_ms, slow_start_rule, slow_start_min, slow_start_aggression;
+  uint32_t began_at, plans_at;
   ttb__turns turns[TTB__TURNS];
   ttb__row mine;
   uint64_t owned; /* bytes to give back, 0 if the memory is the caller's */
@@ -243,6 +282,12 @@ static inline ttb__a64 *ttb__balancer_tags(const ttb__balancer *b) {
 }
 static inline ttb__a32 *ttb__balancer_caps(const ttb__balancer *b) {
   return ttb__balancer_part(b, b->caps_at);
+}
+static inline ttb__a64 *ttb__balancer_began(const ttb__balancer *b) {
+  return ttb__balancer_part(b, b->began_at);
+}
+static inline ttb__plan *ttb__plan_of_row(const ttb__balancer *b, uint32_t row) {
+  return (ttb__plan *)ttb__balancer_part(b, b->plans_at) + row;
 }
 static inline ttb__endpoint *ttb__endpoint_at(const ttb__balancer *b, uint32_t slot) {
   return (ttb__endpoint *)(void *)(b->endpoints + (uint64_t)slot * b->stride);
@@ -429,6 +474,39 @@ int64_t ttb__balancer_pick(ttb__balancer *b, const ttb_pick *pick, const int64_t
 int32_t ttb__pick_read(const ttb__balancer *b, const ttb_pick *pick, ttb_pick *ret);
 /* The algorithm's choice in a scope, of one whole table (acquire.c). */
 int64_t ttb__choose_of_table(ttb__balancer *b, uint64_t hash, const ttb__scope *x);
+
+/* ---- levels, zones, slow start ---- */
+
+/* The rule of levels, counts being checked (levels.c). */
+void ttb__levels(ttb_level *levels, uint32_t n, uint32_t over_ppm, uint32_t panic_ppm);
+/* The rule of zones: what stays, of 10000 (zones.c). */
+uint32_t ttb__zones(uint32_t local, const uint32_t *clients, const uint32_t *endpoints, uint32_t n,
+                    uint32_t *ret_residual);
+/* The rules of slow start (slow_start.c): in ppm; in sixteenths; in ppm, of a slot
+ * against who began at `oldest`. */
+uint32_t ttb__slow_start_ppm(uint64_t elapsed_ns, uint64_t window_ns, uint32_t aggression_ppm,
+                             uint32_t min_ppm);
+uint32_t ttb__slow_start_steps(uint64_t elapsed_ns, uint64_t window_ns);
+uint32_t ttb__slow_start_share(const ttb__balancer *b, uint32_t slot, uint64_t oldest);
+
+/* Who is there (balancer_plan.c): by level, and members by zone. */
+typedef struct ttb__census {
+  ttb_level level[TTB__LEVELS];
+  uint32_t members[TTB_MAX_ZONE + 1];
+  uint64_t oldest;
+} ttb__census;
+void ttb__balancer_count(const ttb__balancer *b, ttb__census *c);
+void ttb__balancer_share(const ttb__balancer *b, ttb__census *c);
+/* The level of a word; 0 if the balancer has no levels. */
+uint32_t ttb__word_level_of(const ttb__balancer *b, uint64_t w);
+/* This thread's plan, of the newest version it knows of. */
+const ttb__plan *ttb__balancer_plan(ttb__balancer *b);
+/* After a word has changed. */
+void ttb__balancer_changed(const ttb__balancer *b);
+/* Narrows a scope to what the plan, and chance or the key, say; TTB_LAST_* of it. */
+uint32_t ttb__narrow(ttb__balancer *b, const ttb__plan *p, uint64_t hash, ttb__scope *x);
+void ttb__narrow_to_level(ttb__scope *x, uint32_t level, uint32_t tier);
+void ttb__narrow_to_panic(ttb__scope *x);
 
 /* ---- explaining ---- */
 

@@ -38,6 +38,14 @@ static const ttb__field config_fields[] = {
     C(U32, choices, "endpoints", 2, 10, 2, 0),
     C(U32, exact, "endpoints", 1, 4096, 1024, 0),
     C(I32, bias_ppm, "ppm", 1, 8000000, 0, 0),
+    C(U32, zone, "", 1, TTB_MAX_ZONE, 0, 0),
+    C(U32, zone_min, "endpoints", 1, TTB_MAX_SLOTS, 6, 0),
+    C(U32, overprovisioning_ppm, "ppm", 1000000, TTB__MAX_OVERPROVISIONING, 1400000, 0),
+    C(I32, panic_ppm, "ppm", 1, 1000000, 500000, TTB__MAY_BE_OFF),
+    C(U32, slow_start_ms, "ms", 1, TTB__MAX_SLOW_START_MS, 0, 0),
+    C(U32, slow_start_rule, "", 1, 2, TTB_BALANCER_CURVE, 0),
+    C(U32, slow_start_aggression_ppm, "ppm", TTB__MIN_AGGRESSION, TTB__MAX_AGGRESSION, 1000000, 0),
+    C(U32, slow_start_min_ppm, "ppm", 1, 1000000, TTB__SLOW_START_MIN, 0),
 };
 const ttb__struct ttb__balancer_config_fields = TTB__STRUCT(ttb_balancer_config, config_fields);
 
@@ -61,7 +69,7 @@ static const ttb__field stats_fields[] = {
     S(U32, struct_size, "bytes"), S(U32, capacity, "endpoints"), S(U32, endpoints, ""),
     S(U32, eligible, ""),         S(U32, joined, ""),            S(U32, table_length, "entries"),
     S(U64, in_flight, "calls"),   S(U64, stale, ""),             S(U64, rebuilds, ""),
-    S(I32, weight_error_ppm, "ppm"), S(U32, reserved, ""),
+    S(I32, weight_error_ppm, "ppm"), S(U32, reserved, ""),       S(U64, panics, ""),
 };
 const ttb__struct ttb__balancer_stats_fields = TTB__STRUCT(ttb_balancer_stats, stats_fields);
 
@@ -76,6 +84,14 @@ static const ttb__field pick_fields[] = {
     P(PTR, excluded_slots, "", 0, 0, TTB__ANY),
 };
 const ttb__struct ttb__balancer_pick_fields = TTB__STRUCT(ttb_pick, pick_fields);
+
+static const ttb__field level_fields[] = {
+    TTB__OUT(ttb_level, U32, struct_size, "bytes"), TTB__OUT(ttb_level, U32, endpoints, ""),
+    TTB__OUT(ttb_level, U32, healthy, ""),          TTB__OUT(ttb_level, U32, degraded, ""),
+    TTB__OUT(ttb_level, U32, excluded, ""),         TTB__OUT(ttb_level, I32, healthy_load, "%"),
+    TTB__OUT(ttb_level, I32, degraded_load, "%"),   TTB__OUT(ttb_level, I32, panic, ""),
+};
+static const ttb__struct ttb__balancer_level_fields = TTB__STRUCT(ttb_level, level_fields);
 
 int32_t ttb__pick_read(const ttb__balancer *b, const ttb_pick *pick, ttb_pick *ret) {
   if (!pick) return TTB_ERR_MISUSE;
@@ -102,6 +118,7 @@ const ttb__struct ttb__balancer_load_fields = TTB__STRUCT(ttb_load, load_fields)
 int32_t ttb_balancer_field(uint32_t which, uint32_t index, ttb_field *ret_field) {
   static const ttb__struct *const all[] = {
       &ttb__balancer_config_fields, &ttb__balancer_info_fields, &ttb__balancer_stats_fields,
-      &ttb__endpoint_fields, &ttb__balancer_load_fields, &ttb__balancer_pick_fields};
-  return ttb__field_get(all, 6, which, index, ret_field);
+      &ttb__endpoint_fields, &ttb__balancer_load_fields, &ttb__balancer_pick_fields,
+      &ttb__balancer_level_fields};
+  return ttb__field_get(all, 7, which, index, ret_field);
 }

@@ -35,7 +35,8 @@ static bool describe(const ttb__balancer *b, uint32_t slot, ttb_balancer_info *r
 }
 
 /* The pick this thread would make next, worked out on a copy of its handle. */
-static int64_t foresee(const ttb__balancer *b, const ttb_pick *pick, uint64_t now_ns) {
+static int64_t foresee(const ttb__balancer *b, const ttb_pick *pick, uint64_t now_ns,
+                       uint32_t *ret_last) {
   ttb__balancer copy = *b;
   copy.now = now_ns;
   if (copy.left == 0) copy.turn = ttb__load_rlx(&copy.table->cursor); /* where it would lease */
@@ -45,7 +46,9 @@ static int64_t foresee(const ttb__balancer *b, const ttb_pick *pick, uint64_t no
   bool plain = !(b->flags & TTB__BALANCER_SCOPED) && !pick->n_excluded && !pick->zones &&
                !pick->tags && !pick->id;
   if (plain) return copy.algorithm->choose(&copy, pick->hash, NULL);
-  return ttb__balancer_pick(&copy, pick, NULL, 0);
+  int64_t chosen = ttb__balancer_pick(&copy, pick, NULL, 0);
+  *ret_last = copy.last;
+  return chosen;
 }
 
 /* Why an endpoint without causes is not in the scope of a pick, or CHOSEN. */
@@ -59,6 +62,26 @@ static int32_t beyond(const ttb__balancer *b, const ttb_pick *p, const ttb_balan
   return TTB_BALANCER_CHOSEN;
 }
 
+/* Why an endpoint that might have been picked was not, by what the pick did. */
+static int32_t passed_over(const ttb__balancer *b, const ttb_balancer_info *i, uint32_t last,
+                           uint64_t now_ns) {
+  bool levels = b->flags & TTB_BALANCER_LEVELS, backup = i->flags & TTB_ENDPOINT_BACKUP;
+  uint32_t level = backup ? TTB__BACKUP_LEVEL : i->priority;
+  bool degraded = i->status == TTB_STATUS_DEGRADED;
+  if (levels && level != TTB_LAST_LEVEL(last)) return TTB_BALANCER_BY_LEVEL;
+  if (levels && !(last & TTB_LAST_PANIC) && degraded != ((last & TTB_LAST_DEGRADED) != 0))
+    return TTB_BALANCER_BY_LEVEL;
+  if (last & (TTB_LAST_LOCAL | TTB_LAST_SPILLED) && i->zone != TTB_LAST_ZONE(last))
+    return TTB_BALANCER_BY_ZONE;
+  if (b->slow_start_ms) {
+    ttb__balancer copy = *b;
+    copy.now = now_ns;
+    if (ttb__slow_start_share(&copy, i->slot, copy.plan->oldest) < 1000000)
+      return TTB_BALANCER_STARTING;
+  }
+  return TTB_BALANCER_NOT_CHOSEN;
+}
+
 int32_t ttb_balancer_explain_with(const ttb_balancer *h, const ttb_pick *pick, uint64_t now_ns,
                                   ttb_balancer_info *ret_rows, uint32_t n) {
   ttb_pick p;
@@ -70,7 +93,8 @@ int32_t ttb_balancer_explain_with(const ttb_balancer *h, const ttb_pick *pick, u
   if (n > 0 && (stride < ttb__balancer_info_fields.first_size || stride > 4096))
     return TTB_ERR_RANGE;
   bool joined = b->row != TTB__NO_ROW;
-  int64_t chosen = joined ? foresee(b, &p, now_ns) : TTB_NO_ENDPOINT;
+  uint32_t last = 0;
+  int64_t chosen = joined ? foresee(b, &p, now_ns, &last) : TTB_NO_ENDPOINT;
   uint32_t count = 0;
   for (uint32_t slot = 0; slot < b->capacity; slot++) {
     ttb_balancer_info i;
@@ -81,7 +105,8 @@ int32_t ttb_balancer_explain_with(const ttb_balancer *h, const ttb_pick *pick, u
       i.reason = TTB_BALANCER_CHOSEN; /* a draining one that was asked for, too */
     else if (i.reason == TTB_BALANCER_CHOSEN)
       i.reason = beyond(b, &p, &i);
-    if (i.reason == TTB_BALANCER_CHOSEN && joined && !is_it) i.reason = TTB_BALANCER_NOT_CHOSEN;
+    if (i.reason == TTB_BALANCER_CHOSEN && joined && !is_it)
+      i.reason = chosen < 0 ? TTB_BALANCER_NOT_CHOSEN : passed_over(b, &i, last, now_ns);
     unsigned char *row = (unsigned char *)ret_rows + (uint64_t)(count - 1) * stride;
     memcpy(row, &stride, sizeof stride);
     (void)ttb__struct_write(&ttb__balancer_info_fields, &i, row);
@@ -129,5 +154,6 @@ int32_t ttb_balancer_statistics(const ttb_balancer *h, ttb_balancer_stats *ret) 
   } while (ttb__flip_again(&b->table->flip, &v));
   s.stale = ttb__load_rlx(&b->table->stale);
   s.rebuilds = ttb__load_rlx(&b->table->rebuilds);
+  s.panics = ttb__load_rlx(&b->table->panics);
   return ttb__struct_write(&ttb__balancer_stats_fields, &s, ret);
 }

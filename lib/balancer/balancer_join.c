@@ -28,6 +28,7 @@ int32_t ttb_balancer_join(const ttb_balancer *shared, uint64_t token, ttb_balanc
   joined.random = ttb__random_start(b->region->seed, (uint64_t)joined.row << 20 | incarnation);
   joined.turn = joined.left = joined.ticket_next = 0;
   joined.row_state = row_state(b, joined.row);
+  joined.plan = ttb__plan_of_row(b, joined.row);
   joined.owned = 0; /* the memory stays with whoever made it */
   memset(ret, 0, sizeof *ret);
   memcpy(ret, &joined, sizeof joined);
@@ -58,6 +59,7 @@ static void settle_all(ttb__balancer *b) {
     uint64_t w = ttb__newest_rlx(&ttb__endpoint_at(b, slot)->word);
     if ((bits >> slot % 64 & 1) != ttb__word_eligible(w)) ttb__balancer_settle(b, slot);
   }
+  ttb__balancer_changed(b); /* or before it had said so */
 }
 
 int32_t ttb_balancer_recover(ttb_balancer *h, uint64_t token) {

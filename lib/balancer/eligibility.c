@@ -22,6 +22,10 @@ uint64_t ttb__balancer_change(const ttb__balancer *b, uint32_t slot, uint64_t cl
   do {
     if (!ttb__word_used(w)) return 0;
     next = (w & ~clear) | set;
+    /* Back: before the word says so, for who sees it there to see that it has yet
+     * to begin. */
+    if (b->slow_start_ms && ttb__word_eligible(next) && !ttb__word_eligible(w))
+      ttb__store_rlx(&ttb__balancer_began(b)[slot], 0);
     /* acquire and release: I1, see ttb__balancer_settle. */
   } while (!ttb__cas_acqrel(word, &w, next));
   return w;
@@ -39,6 +43,7 @@ void ttb__balancer_settle(const ttb__balancer *b, uint32_t slot) {
      * others. Without it an older settling's bit may come after a newer one's. */
   } while (!ttb__cas_acqrel(word, &w, w));
   if (b->algorithm->changed) b->algorithm->changed(b, slot);
+  ttb__balancer_changed(b);
 }
 
 uint32_t ttb__balancer_next(const ttb__balancer *b, uint32_t from, const ttb__scope *x) {

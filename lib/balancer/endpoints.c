@@ -53,18 +53,21 @@ static uint32_t free_slot(const ttb__balancer *b, uint32_t from) {
 static void keep(ttb__balancer *b, const ttb_endpoint *e, uint32_t slot) {
   /* release: pairs with ttb__scoped_word (I2 of scope.c). */
   if (b->flags & TTB_BALANCER_TAGS) ttb__store_rel(&ttb__balancer_tags(b)[slot], e->tags);
-  if (b->flags & TTB_BALANCER_CAPS) ttb__store_rlx(&ttb__balancer_caps(b)[slot], e->max_inflight);
+  if (b->flags & TTB_BALANCER_CAPS)
+    ttb__store_rlx(&ttb__balancer_caps(b)[slot], e->max_inflight);
 }
 
 /* Lets an endpoint live in a free slot. */
 static void place(ttb__balancer *b, const ttb_endpoint *e, uint32_t slot) {
   ttb__a64 *word = &ttb__endpoint_at(b, slot)->word;
   ttb__store_rlx(&ttb__balancer_ids(b)[slot], e->id);
+  if (b->slow_start_ms) ttb__store_rlx(&ttb__balancer_began(b)[slot], 0);
   keep(b, e, slot);
   ttb__zero_words(ttb__slot_state(b, slot), b->slot_bytes);
   uint64_t w = ttb__load_rlx(word);
   /* release: pairs with lives_in in table.c. acquire: as ttb__balancer_change. */
   while (!ttb__cas_acqrel(word, &w, ttb__word(ttb__word_generation(w) + 1, e))) continue;
+  if (slot >= ttb__load_rlx(&b->table->high)) ttb__store_rlx(&b->table->high, slot + 1);
   ttb__balancer_settle(b, slot);
   ttb__balancer_index(b, e->id, slot);
 }

@@ -3,6 +3,11 @@
  * when nobody is left.
  *
  *     hard    residency, tags, excluded endpoints, limits of calls in flight
+ *     drawn   by the thread's plan: level and tier, zone, luck in slow start
+ *
+ * Of what was drawn the zone and luck give way first, then level and tier: the
+ * first level that has anybody, the healthy before the degraded, backups last. Then
+ * probes and outlier detection are not believed, if panic is allowed.
  *
  * I1  Nothing that is hard ever gives way: every scope made here is a part of the
  *     hard one, and the word that confirms a pick is asked for the hard part too.
@@ -54,9 +59,77 @@ static int64_t choose_by_id(const ttb__balancer *b, const ttb_pick *p, ttb__scop
 static int64_t note(ttb__balancer *b, int64_t candidate, uint32_t bits) {
   uint32_t slot = (uint32_t)candidate & TTB__GEN_MASK;
   uint64_t w = ttb__load_rlx(&ttb__endpoint_at(b, slot)->word);
-  uint32_t level = w & TTB__WORD_BACKUP ? TTB_MAX_PRIORITY + 1 : ttb__word_priority(w);
-  b->last = bits | level << 8 | ttb__word_zone(w) << 16;
+  if (b->flags & TTB_BALANCER_LEVELS && ttb__word_status(w) == TTB_STATUS_DEGRADED)
+    bits |= TTB_LAST_DEGRADED;
+  b->last = bits | ttb__word_level_of(b, w) << 8 | ttb__word_zone(w) << 16;
   return candidate;
+}
+
+/* ---- by plan ---- */
+
+/* How late an endpoint comes when those drawn have failed: the healthy by priority,
+ * the degraded, then the backups. */
+static uint32_t rank_of(const ttb__balancer *b, uint64_t w) {
+  bool degraded = ttb__word_status(w) == TTB_STATUS_DEGRADED;
+  uint32_t level = ttb__word_level_of(b, w);
+  return (level == TTB__BACKUP_LEVEL ? 64 : level) + (degraded ? 32 : 0);
+}
+
+/* Narrows a scope to the first level and tier that has anybody in it; false if none
+ * has. */
+static bool narrow_to_first(const ttb__balancer *b, ttb__scope *x) {
+  uint32_t best = UINT32_MAX;
+  for (uint32_t s = ttb__balancer_next(b, 0, x); s < b->capacity;
+       s = ttb__balancer_next(b, s + 1, x)) {
+    uint64_t w = ttb__scoped_word(b, s, x);
+    uint32_t rank = w ? rank_of(b, w) : UINT32_MAX;
+    if (rank < best) best = rank;
+  }
+  if (best == UINT32_MAX) return false;
+  if (!(b->flags & TTB_BALANCER_LEVELS)) return true;
+  uint32_t level = best >= 64 ? TTB__BACKUP_LEVEL : best & 31;
+  ttb__narrow_to_level(x, level, best & 32 ? TTB__TIER_DEGRADED : TTB__TIER_HEALTHY);
+  return true;
+}
+
+/* Nobody was in the part of `hard` that was drawn. */
+TTB__SELDOM static int64_t choose_elsewhere(ttb__balancer *b, uint64_t hash, const ttb__scope *hard,
+                                            uint32_t *bits) {
+  ttb__scope x = *hard;
+  *bits = (*bits & (TTB_LAST_ASKED | TTB_LAST_FALLBACK)) | TTB_LAST_ELSEWHERE;
+  if (narrow_to_first(b, &x)) return ttb__choose_of_table(b, hash, &x);
+  int64_t code = refusal(b, *hard);
+  if (code != TTB_NO_ENDPOINT || !(b->flags & TTB_BALANCER_LEVELS) || b->panic_ppm == 0)
+    return code;
+  x = *hard;
+  ttb__narrow_to_panic(&x);
+  if (!narrow_to_first(b, &x)) return TTB_NO_ENDPOINT;
+  x.tier = TTB__TIER_ANY;
+  *bits |= TTB_LAST_PANIC;
+  return ttb__choose_of_table(b, hash, &x);
+}
+
+static int64_t choose_by_plan(ttb__balancer *b, uint64_t hash, const ttb__scope *hard,
+                              uint32_t *bits) {
+  const ttb__plan *p = ttb__balancer_plan(b);
+  ttb__scope level = *hard;
+  *bits |= ttb__narrow(b, p, hash, &level);
+  if (b->slow_start_ms) {
+    uint64_t state = hash;
+    level.chance = &b->random;
+    level.key = b->algorithm->hashes ? ttb__splitmix(&state) | 1 : 0;
+    level.oldest = p->oldest;
+  }
+  int64_t candidate = ttb__choose_of_table(b, hash, &level);
+  if (candidate >= 0) return candidate;
+  if (level.chance || level.zones != hard->zones) { /* within the level anybody will do */
+    level.chance = NULL;
+    level.zones = hard->zones;
+    *bits &= ~(uint32_t)TTB_LAST_LOCAL;
+    candidate = ttb__choose_of_table(b, hash, &level);
+    if (candidate >= 0) return candidate;
+  }
+  return choose_elsewhere(b, hash, hard, bits);
 }
 
 int64_t ttb__balancer_pick(ttb__balancer *b, const ttb_pick *pick, const int64_t *tickets,
@@ -70,7 +143,12 @@ int64_t ttb__balancer_pick(ttb__balancer *b, const ttb_pick *pick, const int64_t
     if (!(pick->flags & TTB_PICK_FALLBACK)) return asked;
     bits |= TTB_LAST_FALLBACK;
   }
-  int64_t candidate = ttb__choose_of_table(b, pick->hash, &x);
-  if (candidate < 0) return refusal(b, x);
-  return note(b, candidate, bits);
+  int64_t candidate;
+  if (b->flags & TTB__BALANCER_PLANNED) {
+    candidate = choose_by_plan(b, pick->hash, &x, &bits);
+  } else {
+    candidate = ttb__choose_of_table(b, pick->hash, &x);
+    if (candidate < 0) candidate = refusal(b, x);
+  }
+  return candidate < 0 ? candidate : note(b, candidate, bits);
 }

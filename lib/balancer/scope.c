@@ -25,6 +25,16 @@ static bool has_room(const ttb__balancer *b, uint32_t slot) {
          ttb__in_flight(ttb__endpoint_at(b, slot), ttb__rows_active(b->rows, b->threads)) < cap;
 }
 
+/* Whether who has just come is considered. A key's luck with an endpoint does not
+ * change, so it moves there once, when the share has grown to it. */
+static bool is_in_luck(const ttb__balancer *b, uint32_t slot, const ttb__scope *x) {
+  uint32_t share = ttb__slow_start_share(b, slot, x->oldest);
+  if (share >= 1000000) return true;
+  uint64_t state = x->key ^ (slot + UINT64_C(1)) << 32;
+  uint64_t bits = x->key ? ttb__splitmix(&state) : ttb__random_next(x->chance);
+  return ttb__scale32((uint32_t)(bits >> 32), 1000000) < share;
+}
+
 uint64_t ttb__scoped_word(const ttb__balancer *b, uint32_t slot, const ttb__scope *x) {
   const ttb__a64 *word = &ttb__endpoint_at(b, slot)->word;
   uint64_t before = 0;
@@ -42,7 +52,7 @@ uint64_t ttb__scoped_word(const ttb__balancer *b, uint32_t slot, const ttb__scop
   if (!(x->zones >> ttb__word_zone(w) & 1) || (w & x->mask) != x->level) return 0;
   bool degraded = ttb__word_status(w) == TTB_STATUS_DEGRADED;
   if (x->tier != TTB__TIER_ANY && degraded != (x->tier == TTB__TIER_DEGRADED)) return 0;
-  return w;
+  return !x->chance || is_in_luck(b, slot, x) ? w : 0;
 }
 
 uint64_t ttb__scope_key(const ttb__scope *x) {

@@ -76,9 +76,11 @@ void ttb__balancer_reindex(ttb__balancer *b) {
   ttb__a32 *index = index_of(b);
   for (uint32_t p = 0; p <= b->index_mask; p++) ttb__store_rlx(&index[p], 0);
   ttb__store_rlx(&b->table->indexed, 0);
-  for (uint32_t slot = 0; slot < b->capacity; slot++)
-    if (ttb__word_used(ttb__load_rlx(&ttb__endpoint_at(b, slot)->word)))
-      insert(b, ttb__load_rlx(&ttb__balancer_ids(b)[slot]), slot);
+  for (uint32_t slot = 0; slot < b->capacity; slot++) {
+    if (!ttb__word_used(ttb__load_rlx(&ttb__endpoint_at(b, slot)->word))) continue;
+    insert(b, ttb__load_rlx(&ttb__balancer_ids(b)[slot]), slot);
+    if (slot >= ttb__load_rlx(&b->table->high)) ttb__store_rlx(&b->table->high, slot + 1);
+  }
 }
 
 void ttb__balancer_index(ttb__balancer *b, uint64_t id, uint32_t slot) {

@@ -2,7 +2,7 @@
 /* Fuzz: a balancer from any config, any calls, any bytes in its region.
  *
  *     byte 0: 0 = a region of our own making, else the bytes themselves are it
- *     64 bytes: the config (struct_size included)
+ *     64 bytes: the config (struct_size included; above 64, the rest of it follows)
  *     then: operations of 12 bytes; those of kind 15 scribble over the region
  *
  * Nothing may crash, hang or touch what is not the region's. While nobody
@@ -43,6 +43,8 @@ typedef struct world {
   unsigned char *mem;
   uint64_t bytes;
   bool scribbled;
+  uint64_t zones; /* that may be used */
+  uint32_t flags;
   int64_t out[OUT];
 } world;
 
@@ -57,8 +59,32 @@ static void picked(world *w, uint8_t who, int64_t t, uint8_t at) {
   }
   ttb_balancer_info i = {.struct_size = sizeof i};
   int32_t code = ttb_balancer_inspect(&w->shared, (uint32_t)ttb_ticket_slot(t), &i);
-  must(w->scribbled || (code == TTB_OK && i.causes == 0));
+  int32_t last = ttb_balancer_last(&w->mine[who]);
+  uint32_t may = last & TTB_LAST_PANIC ? TTB_CAUSE_PROBE | TTB_CAUSE_OUTLIER : 0;
+  if (last & TTB_LAST_ASKED) may |= TTB_CAUSE_DRAIN;
+  must(w->scribbled || (code == TTB_OK && (i.causes & ~may) == 0 && (w->zones >> i.zone & 1)));
   w->out[at % OUT] = t;
+}
+
+/* Bounds out of the bits of an operation. */
+static void pick_within(world *w, uint8_t who, uint8_t at, uint8_t value, uint64_t word) {
+  uint32_t x[2] = {at, value};
+  ttb_pick pick = {.struct_size = sizeof pick, .flags = value & 7, .hash = word,
+                   .zones = word >> 8 & 15, .tags = word >> 16 & 3, .id = word >> 24 & 31,
+                   .excluded_slots = x, .n_excluded = word >> 32 & 1};
+  ttb_balancer_info rows[3] = {{.struct_size = sizeof *rows}};
+  int64_t t[3];
+  if (value & 8) {
+    int32_t n = ttb_balancer_acquire_distinct(&w->mine[who], &pick, 3, word, t);
+    must(n < 0 || w->scribbled || n < 2 || ttb_ticket_slot(t[0]) != ttb_ticket_slot(t[1]));
+    for (int32_t i = 0; i < n; i++) w->out[(at + i) % OUT] = t[i];
+  } else {
+    t[0] = ttb_balancer_acquire_with(&w->mine[who], &pick, word);
+    if (t[0] == TTB_ERR_RANGE || t[0] == TTB_ERR_UNSUPPORTED) return;
+    if (t[0] == TTB_ERR_UNKNOWN_ID || t[0] == TTB_NOT_ELIGIBLE) return;
+    picked(w, who, t[0], at);
+  }
+  (void)ttb_balancer_explain_with(&w->mine[who], &pick, word, rows, 3);
 }
 
 static void operate(world *w, reader *r) {
@@ -77,10 +103,21 @@ static void operate(world *w, reader *r) {
     ttb_balancer_info rows[3] = {{.struct_size = sizeof *rows}};
     ttb_balancer_stats s = {.struct_size = sizeof s};
     for (uint32_t i = 0; i < 4; i++)
-      list[i] = (ttb_endpoint){sizeof *list, (uint32_t)op.word & 0x1ffff, op.word % 32 + i * op.at};
+      list[i] = (ttb_endpoint){.struct_size = sizeof *list,
+                               .weight = (uint32_t)op.word & 0x1ffff,
+                               .id = op.word % 32 + i * op.at,
+                               .zone = op.word >> 32 & 3,
+                               .priority = op.word >> 34 & 3,
+                               .flags = op.word >> 36 & 1,
+                               .max_inflight = w->flags & TTB_BALANCER_CAPS ? op.value & 3 : 0,
+                               .tags = w->flags & TTB_BALANCER_TAGS ? op.word >> 40 & 3 : 0};
     switch (op.kind & 15) {
     case 0: picked(w, op.who, ttb_balancer_acquire(mine, op.word, op.word), op.at); break;
     case 1:
+      if (op.kind & 16) {
+        pick_within(w, op.who, op.at, op.value, op.word);
+        break;
+      }
       picked(w, op.who, ttb_balancer_acquire_except(mine, op.word, x, 2, 0), op.at);
       break;
     case 2:
@@ -136,13 +173,15 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
   reader r = {data, size};
   uint8_t hostile;
   unsigned char raw[64];
-  ttb_balancer_config c;
+  ttb_balancer_config c = {0};
   ttb_detail d = {.struct_size = sizeof d};
   world w = {.mem = mem};
   (void)take(&r, &hostile, 1);
   (void)take(&r, raw, sizeof raw);
   memset(&c, 0, sizeof c);
-  memcpy(&c, raw, sizeof raw);
+  memcpy(&c, raw, sizeof c < sizeof raw ? sizeof c : sizeof raw);
+  if (c.struct_size > sizeof raw && sizeof c > sizeof raw)
+    (void)take(&r, (unsigned char *)&c + sizeof raw, sizeof c - sizeof raw);
   if (r.left > 0) { /* the later fields, of the last byte, in range more often than not */
     uint8_t last = r.p[--r.left];
     if (last & 1) c.decay_ms = 90 + last * 1000u;
@@ -151,7 +190,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     if (last & 8) c.bias_ppm = last * 40000;
     if (last & 16) c.residency = last * UINT64_C(0x0101010101010101);
   }
-  if (c.struct_size > sizeof c) c.struct_size = sizeof c;
+  if (c.struct_size >= 48) c.struct_size = sizeof c;
   int32_t code = ttb_balancer_check(&c, &d);
   int64_t bytes = ttb_balancer_size(&c);
   must(code < 0 ? bytes == code : bytes > 0 && bytes % 64 == 0);
@@ -161,6 +200,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
   }
   must(ttb_balancer_init(&w.shared, mem, (uint64_t)bytes, &c) == TTB_OK);
   w.bytes = (uint64_t)bytes;
+  w.flags = c.flags;
+  w.zones = c.residency ? c.residency : UINT64_MAX;
   if (hostile) {
     /* What follows lies over header, config and tables; then attach. */
     size_t n = r.left / 2 < w.bytes ? r.left / 2 : w.bytes;

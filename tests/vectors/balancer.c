@@ -25,6 +25,7 @@ static const struct {
     {"wrr_sequences", "envoy_edf", "another order of the same shares, up to 4 turns off"},
     {"wrr_sequences", "grpc_go_stride", "another order of the same shares, up to 2 turns off"},
     {"wrr_sequences", "haproxy_rr", "another order of the same shares"},
+    {"envoy_slow_start", "pick_patterns", "EDF's order; here the factor is a chance, not a weight"},
     {"grpc_random_subsetting", "expected_order", "the text grpc-go hashes is not known"},
     {"wrr_sequences", "haproxy_srr", "another order of the same shares"},
 };
@@ -497,6 +498,148 @@ static void nginx_hash(const char *set, const json_t *root) {
   count(set, "hash", ok);
 }
 
+/* ---- envoy_priority_panic ---- */
+
+/* True if the loads and panics of the levels are those expected, as far as told. */
+static bool levels_are(const ttb_level *l, uint32_t n, const json_t *c) {
+  const json_t *healthy = json_object_get(c, "healthy_load");
+  const json_t *degraded = json_object_get(c, "degraded_load");
+  const json_t *panic = json_object_get(c, "panic");
+  bool ok = json_array_size(healthy) == n;
+  for (uint32_t i = 0; i < n; i++) {
+    ok = ok && l[i].healthy_load == (int32_t)number(healthy, i);
+    if (degraded) ok = ok && l[i].degraded_load == (int32_t)number(degraded, i);
+    if (json_is_array(panic))
+      ok = ok && (l[i].panic != 0) == json_is_true(json_array_get(panic, i));
+  }
+  return ok;
+}
+
+/* Envoy's factor is in percent; 0: its default. */
+static bool levels_case(ttb_level *l, uint32_t n, const json_t *c, uint32_t factor) {
+  const json_t *threshold = json_object_get(c, "panic_threshold");
+  int32_t panic = threshold ? (int32_t)integer(threshold) * 10000 : 0;
+  if (threshold && panic == 0) panic = TTB_OFF;
+  return ttb_balancer_levels(l, n, factor * 10000, panic) == TTB_OK && levels_are(l, n, c);
+}
+
+static void envoy_priority_panic(const char *set, const json_t *root) {
+  const json_t *c, *l;
+  char name[96];
+  size_t i, k;
+  ttb_level levels[16];
+  json_array_foreach((json_t *)(uintptr_t)json_object_get(root, "rows"), i, c) {
+    const json_t *list = json_object_get(c, "levels");
+    bool ok = json_array_size(list) <= 16;
+    json_array_foreach((json_t *)(uintptr_t)list, k, l) {
+      if (!ok) break;
+      levels[k] = (ttb_level){.struct_size = sizeof *levels,
+                              .endpoints = (uint32_t)number(l, 0),
+                              .healthy = (uint32_t)number(l, 1),
+                              .degraded = (uint32_t)number(l, 2),
+                              .excluded = (uint32_t)number(l, 3)};
+    }
+    const json_t *factor = json_object_get(c, "overprovisioning_factor");
+    if (!factor) factor = json_object_get(root, "default_overprovisioning_factor");
+    snprintf(name, sizeof name, "row %u", (unsigned)i);
+    count(set, name,
+          ok && levels_case(levels, (uint32_t)json_array_size(list), c,
+                            factor ? (uint32_t)integer(factor) : 0));
+  }
+  json_array_foreach((json_t *)(uintptr_t)json_object_get(root, "weighted_priority_health"), i, c) {
+    const json_t *list = json_object_get(c, "levels");
+    bool ok = json_array_size(list) <= 16;
+    json_array_foreach((json_t *)(uintptr_t)list, k, l) {
+      if (!ok) break;
+      levels[k] = (ttb_level){
+          .struct_size = sizeof *levels,
+          .endpoints = (uint32_t)integer(json_object_get(l, "total_weight")),
+          .healthy = (uint32_t)integer(json_object_get(l, "healthy_weight")),
+          .degraded = (uint32_t)integer(json_object_get(l, "degraded_weight"))};
+    }
+    snprintf(name, sizeof name, "weighted %u", (unsigned)i);
+    count(set, name,
+          ok && levels_case(levels, (uint32_t)json_array_size(list), c,
+                            (uint32_t)integer(json_object_get(c, "factor"))));
+  }
+}
+
+/* ---- envoy_zone_residual ---- */
+
+/* The zone a call goes to that does not stay; n if there is none. */
+static uint32_t zone_of_draw(const uint32_t *residual, uint32_t n, uint32_t draw) {
+  uint32_t zone = 0;
+  if (residual[n - 1] == 0) return n;
+  draw %= residual[n - 1];
+  while (residual[zone] <= draw) zone++;
+  return zone;
+}
+
+static void envoy_zone_residual(const char *set, const json_t *root) {
+  const json_t *example = json_object_get(root, "comment_example"), *c;
+  const json_t *empty = json_object_get(root, "empty_localities");
+  uint32_t clients[26] = {0}, endpoints[26] = {0}, residual[26];
+  char name[96];
+  size_t i;
+  if (example) {
+    const json_t *local = json_object_get(example, "local");
+    const json_t *upstream = json_object_get(example, "upstream");
+    const json_t *expected = json_object_get(example, "residual_cumulative");
+    uint32_t n = (uint32_t)json_array_size(expected);
+    bool ok = n > 0 && n <= 26;
+    for (i = 0; ok && i < n; i++)
+      clients[i] = (uint32_t)number(local, i), endpoints[i] = (uint32_t)number(upstream, i);
+    ok = ok && ttb_balancer_zones(0, clients, endpoints, n, residual) >= 0;
+    for (i = 0; ok && i < n; i++) ok = residual[i] * 10 == number(expected, i);
+    count(set, "comment_example", ok);
+  }
+  if (!empty) return;
+  for (uint32_t z = 0; z < 26; z++) {
+    const char key[2] = {(char)('A' + z), 0};
+    clients[z] = (uint32_t)integer(json_object_get(json_object_get(empty, "local_hosts_by_zone"), key));
+    endpoints[z] =
+        (uint32_t)integer(json_object_get(json_object_get(empty, "upstream_hosts_by_zone"), key));
+  }
+  int32_t stay = ttb_balancer_zones(0, clients, endpoints, 26, residual);
+  json_array_foreach((json_t *)(uintptr_t)json_object_get(empty, "expected"), i, c) {
+    const char *zone = json_string_value(json_object_get(c, "zone"));
+    uint32_t draw = (uint32_t)integer(json_object_get(c, "draw"));
+    snprintf(name, sizeof name, "draw %u", draw);
+    count(set, name,
+          stay == 0 && zone && zone_of_draw(residual, 26, draw) == (uint32_t)(zone[0] - 'A'));
+  }
+}
+
+/* ---- envoy_slow_start ---- */
+
+static void envoy_slow_start(const char *set, const json_t *root) {
+  const json_t *c, *haproxy = json_object_get(root, "haproxy");
+  char name[96];
+  size_t i;
+  json_array_foreach((json_t *)(uintptr_t)json_object_get(root, "rows"), i, c) {
+    double aggression = json_number_value(json_object_get(c, "aggression"));
+    double least = json_number_value(json_object_get(c, "min_weight"));
+    int32_t ppm = ttb_balancer_slow_start(
+        (uint64_t)integer(json_object_get(c, "elapsed_ms")) * 1000000,
+        (uint64_t)integer(json_object_get(c, "window_ms")) * 1000000,
+        (uint32_t)(aggression * 1000000 + 0.5), (uint32_t)(least * 1000000 + 0.5));
+    double off = ppm / 1e6 - json_number_value(json_object_get(c, "factor"));
+    snprintf(name, sizeof name, "row %u", (unsigned)i);
+    count(set, name, ppm > 0 && off < 2e-6 && off > -2e-6);
+  }
+  json_array_foreach((json_t *)(uintptr_t)json_object_get(root, "pick_patterns"), i, c)
+    if (is_left_out(set, "pick_patterns")) not_offered++;
+  json_array_foreach((json_t *)(uintptr_t)json_object_get(haproxy, "rows"), i, c) {
+    int32_t w = ttb_balancer_slow_start_steps(
+        (uint64_t)integer(json_object_get(c, "elapsed_s")) * 1000000000,
+        (uint64_t)integer(json_object_get(c, "slowstart_s")) * 1000000000);
+    int64_t wmult = integer(json_object_get(c, "wmult"));
+    int64_t weight = (integer(json_object_get(c, "uweight")) * w + wmult - 1) / (wmult ? wmult : 1);
+    snprintf(name, sizeof name, "haproxy %u", (unsigned)i);
+    count(set, name, w > 0 && weight == (int64_t)integer(json_object_get(c, "eweight")));
+  }
+}
+
 /* ---- files ---- */
 
 static const struct {
@@ -512,6 +655,9 @@ static const struct {
     {"finagle_aperture", finagle_aperture},
     {"grpc_random_subsetting", grpc_random_subsetting},
     {"nginx_hash_and_least_time", nginx_hash},
+    {"envoy_priority_panic", envoy_priority_panic},
+    {"envoy_zone_residual", envoy_zone_residual},
+    {"envoy_slow_start", envoy_slow_start},
 };
 
 static void run_file(const char *path) {

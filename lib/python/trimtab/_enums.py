@@ -97,6 +97,9 @@ class Reason(enum.IntEnum):
     BY_RESIDENCY = 10
     BY_TAGS = 11
     FULL = 12
+    BY_LEVEL = 13
+    BY_ZONE = 14
+    STARTING = 15
 
 
 class Probing(enum.IntEnum):

@@ -54,6 +54,14 @@ class Config(_ffi.Struct):
         ("choices", u32),
         ("exact", u32),
         ("bias_ppm", i32),
+        ("zone", u32),
+        ("zone_min", u32),
+        ("overprovisioning_ppm", u32),
+        ("panic_ppm", i32),
+        ("slow_start_ms", u32),
+        ("slow_start_rule", u32),
+        ("slow_start_aggression_ppm", u32),
+        ("slow_start_min_ppm", u32),
     ]
 
 
@@ -89,6 +97,7 @@ class _Stats(_ffi.Struct):
         ("rebuilds", u64),
         ("weight_error_ppm", i32),
         ("reserved", u32),
+        ("panics", u64),
     ]
 
 

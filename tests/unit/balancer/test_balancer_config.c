@@ -8,11 +8,12 @@
 static void rows_tile(void **state) {
   static const uint32_t sizes[] = {sizeof(ttb_balancer_config), sizeof(ttb_balancer_info),
                                    sizeof(ttb_balancer_stats), sizeof(ttb_endpoint),
-                                   sizeof(ttb_load), sizeof(ttb_pick)};
+                                   sizeof(ttb_load), sizeof(ttb_pick),
+                                   sizeof(ttb_level)};
   static const uint32_t widths[] = {0, 4, 4, 8, 8, 8, sizeof(void *)};
   ttb_field f = TTB_CONFIG(ttb_field);
   (void)state;
-  for (uint32_t which = 0; which < 6; which++) {
+  for (uint32_t which = 0; which < 7; which++) {
     uint32_t at = 0, index = 0;
     while (ttb_balancer_field(which, index++, &f) == TTB_OK) {
       assert_int_equal(f.offset, at);
@@ -21,7 +22,7 @@ static void rows_tile(void **state) {
     }
     assert_int_equal(at, sizes[which]);
   }
-  assert_int_equal(ttb_balancer_field(6, 0, &f), TTB_ERR_RANGE);
+  assert_int_equal(ttb_balancer_field(7, 0, &f), TTB_ERR_RANGE);
   assert_int_equal(ttb_balancer_field(0, 0, NULL), TTB_ERR_MISUSE);
 }
 
