@@ -935,6 +935,37 @@ TTB_API int32_t ttb_balancer_aperture(uint32_t clients, uint32_t me, const ttb_e
 TTB_API int32_t ttb_balancer_subset(uint64_t seed, const ttb_endpoint *servers, uint32_t n_servers,
                                     uint32_t *ret_indices, uint32_t n);
 
+/** Bytes of a sticky token's text, with its NUL. */
+#define TTB_STICKY_SIZE 23
+
+/**
+ * @brief Makes of an endpoint's id a token that a client keeps and hands back: opaque,
+ *        fit for URLs and cookies, and of no use to who would choose an endpoint.
+ *
+ * base64url (RFC 4648) of a tag and of the id hidden by it, both by SipHash-2-4. The
+ * same id has the same token; another key makes all tokens void. Open it with
+ * ttb_sticky_open and give the id to ttb_balancer_acquire_with, which says whether the
+ * endpoint is gone, cannot be had, or is the one.
+ * @param key       16 bytes, secret, the same in all processes that open tokens
+ * @param id        the endpoint, not 0
+ * @param ret_token TTB_STICKY_SIZE bytes
+ * @return TTB_OK; TTB_ERR_MISUSE; TTB_ERR_RANGE (id)
+ * @threads any @progress wait-free @alloc none @since 0.1
+ */
+TTB_API int32_t ttb_sticky_seal(const void *key, uint64_t id, char *ret_token);
+
+/**
+ * @brief The id in a token.
+ * @param key    16 bytes
+ * @param token  n characters; need not end with a NUL
+ * @param n      how many; may be anything
+ * @param ret_id the id
+ * @return TTB_OK; TTB_FORGED (damaged, cut, made up, or of another key); TTB_ERR_MISUSE
+ * @threads any @progress wait-free; in a time that does not tell where it is wrong
+ * @alloc none @since 0.1
+ */
+TTB_API int32_t ttb_sticky_open(const void *key, const char *token, uint64_t n, uint64_t *ret_id);
+
 /**
  * @brief The hash libmemcached makes of a key for ketama: the first four bytes of
  *        its MD5 (RFC 1321), little-endian.
