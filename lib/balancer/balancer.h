@@ -246,6 +246,7 @@ TTB__HANDLE_STRUCT ttb__balancer {
   uint32_t slow_start_ms, slow_start_rule, slow_start_min, slow_start_aggression;
   uint32_t began_at, plans_at;
   ttb__turns turns[TTB__TURNS];
+  uint32_t turns_next; /* the one to be forgotten next */
   ttb__row mine;
   uint64_t owned; /* bytes to give back, 0 if the memory is the caller's */
   void *free_ctx;

@@ -5,7 +5,7 @@
  *     hard    residency, tags, excluded endpoints, limits of calls in flight
  *     drawn   by the thread's plan: level and tier, zone, luck in slow start
  *
- * Of what was drawn the zone and luck give way first, then level and tier: the
+ * Of what was drawn luck gives way first, then the zone, then level and tier: the
  * first level that has anybody, the healthy before the degraded, backups last. Then
  * probes and outlier detection are not believed, if panic is allowed.
  *
@@ -92,20 +92,37 @@ static bool narrow_to_first(const ttb__balancer *b, ttb__scope *x) {
   return true;
 }
 
+/* Of the levels that panic and have a share, the first that has anybody. */
+static int64_t choose_panicking(ttb__balancer *b, const ttb__plan *p, uint64_t hash,
+                                const ttb__scope *hard) {
+  int64_t candidate = TTB_NO_ENDPOINT;
+  for (uint32_t level = 0; level < TTB__LEVELS && candidate < 0; level++) {
+    if (!p->panics[level] || p->healthy[level] + p->degraded[level] == 0) continue;
+    ttb__scope x = *hard;
+    ttb__narrow_to_level(&x, level, TTB__TIER_ANY);
+    ttb__narrow_to_panic(&x);
+    candidate = ttb__choose_of_table(b, hash, &x);
+  }
+  return candidate;
+}
+
 /* Nobody was in the part of `hard` that was drawn. */
-TTB__SELDOM static int64_t choose_elsewhere(ttb__balancer *b, uint64_t hash, const ttb__scope *hard,
-                                            uint32_t *bits) {
+TTB__SELDOM static int64_t choose_elsewhere(ttb__balancer *b, const ttb__plan *p, uint64_t hash,
+                                            const ttb__scope *hard, uint32_t *bits) {
   ttb__scope x = *hard;
   *bits = (*bits & (TTB_LAST_ASKED | TTB_LAST_FALLBACK)) | TTB_LAST_ELSEWHERE;
   if (narrow_to_first(b, &x)) return ttb__choose_of_table(b, hash, &x);
+  if (!(b->flags & TTB_BALANCER_LEVELS)) return refusal(b, *hard);
+  *bits |= TTB_LAST_PANIC;
+  int64_t candidate = choose_panicking(b, p, hash, hard);
+  if (candidate >= 0) return candidate;
   int64_t code = refusal(b, *hard);
-  if (code != TTB_NO_ENDPOINT || !(b->flags & TTB_BALANCER_LEVELS) || b->panic_ppm == 0)
-    return code;
+  if (code != TTB_NO_ENDPOINT || b->panic_ppm == 0) return code;
+  /* All that this pick may have are failing, though their levels are well. */
   x = *hard;
   ttb__narrow_to_panic(&x);
   if (!narrow_to_first(b, &x)) return TTB_NO_ENDPOINT;
   x.tier = TTB__TIER_ANY;
-  *bits |= TTB_LAST_PANIC;
   return ttb__choose_of_table(b, hash, &x);
 }
 
@@ -122,14 +139,18 @@ static int64_t choose_by_plan(ttb__balancer *b, uint64_t hash, const ttb__scope 
   }
   int64_t candidate = ttb__choose_of_table(b, hash, &level);
   if (candidate >= 0) return candidate;
-  if (level.chance || level.zones != hard->zones) { /* within the level anybody will do */
+  if (level.chance) { /* whoever is there, however new */
     level.chance = NULL;
+    candidate = ttb__choose_of_table(b, hash, &level);
+    if (candidate >= 0) return candidate;
+  }
+  if (level.zones != hard->zones) { /* and wherever in the level */
     level.zones = hard->zones;
     *bits &= ~(uint32_t)TTB_LAST_LOCAL;
     candidate = ttb__choose_of_table(b, hash, &level);
     if (candidate >= 0) return candidate;
   }
-  return choose_elsewhere(b, hash, hard, bits);
+  return choose_elsewhere(b, p, hash, hard, bits);
 }
 
 int64_t ttb__balancer_pick(ttb__balancer *b, const ttb_pick *pick, const int64_t *tickets,

@@ -17,8 +17,8 @@
  * I4  Picks of different scopes do not take each other's turns. Of the table A1 A2
  *     B1 B2 one cursor for all would give scopes A and B by turns A1 B1 A1 B1, and
  *     A2 never: so a thread remembers for some scopes how far each has come, and
- *     begins those it has forgotten anywhere. A pick that names endpoints (a
- *     retry elsewhere) draws its turn: it moves no cursor. */
+ *     draws a turn in those it has forgotten. So does a pick that names endpoints
+ *     (a retry elsewhere): it moves no cursor. */
 #include "balancer.h"
 
 static void lease(ttb__balancer *b) {
@@ -41,31 +41,36 @@ static int64_t walk(ttb__balancer *b, uint32_t at, const ttb__scope *x, uint32_t
   return TTB_NO_ENDPOINT;
 }
 
-/* The turns of a scope, from anywhere if they are forgotten. */
-static ttb__turns *turns_of(ttb__balancer *b, uint64_t key) {
-  ttb__turns *t = &b->turns[key >> 32 & (TTB__TURNS - 1)];
-  if (t->key != key) *t = (ttb__turns){key, ttb__random_next(&b->random)};
-  return t;
-}
-
-TTB__SELDOM static int64_t choose_in_scope(ttb__balancer *b, const ttb__scope *x) {
-  uint32_t n = b->seen_length, passed = 0;
-  if (n == 0) return TTB_NO_ENDPOINT;
-  uint64_t key = ttb__scope_key(x);
-  if (key) {
-    ttb__turns *t = turns_of(b, key);
-    int64_t found = walk(b, ttb__mod(t->turn, n, b->seen_inverse), x, &passed);
-    t->turn += passed;
-    return found;
-  }
-  uint32_t at = 0;
-  for (uint32_t i = 0; i < ttb__balancer_tries(b, x); i++) {
+/* A turn drawn, of those in scope: which entry of the table; *found is the candidate.
+ * Walking on from anywhere would favour who stands behind a gap. */
+static uint32_t draw_turn(ttb__balancer *b, const ttb__scope *x, int64_t *found) {
+  uint32_t n = b->seen_length, at = 0, passed = 0, tries = ttb__balancer_tries(b, x);
+  for (uint32_t i = 0; i < tries; i++) {
     at = ttb__scale32((uint32_t)(ttb__random_next(&b->random) >> 32), n);
     uint32_t slot = ttb__balancer_entry(b, at);
     uint64_t w = ttb__eligible_word(b, slot, x);
-    if (w) return ttb__candidate(slot, w);
+    if (!w) continue;
+    *found = ttb__candidate(slot, w);
+    return at;
   }
-  return walk(b, at, x, &passed);
+  *found = walk(b, at, x, &passed);
+  return at + passed - 1;
+}
+
+TTB__SELDOM static int64_t choose_in_scope(ttb__balancer *b, const ttb__scope *x) {
+  uint32_t n = b->seen_length, passed = 0, i = 0;
+  int64_t found;
+  if (n == 0) return TTB_NO_ENDPOINT;
+  uint64_t key = ttb__scope_key(x);
+  while (i < TTB__TURNS && b->turns[i].key != key) i++;
+  if (key && i < TTB__TURNS) {
+    found = walk(b, ttb__mod(b->turns[i].turn, n, b->seen_inverse), x, &passed);
+    b->turns[i].turn += passed;
+    return found;
+  }
+  uint32_t at = draw_turn(b, x, &found);
+  if (key) b->turns[b->turns_next++ % TTB__TURNS] = (ttb__turns){key, at + UINT64_C(1)};
+  return found;
 }
 
 int64_t ttb__choose_turn(ttb__balancer *b, uint64_t hash, const ttb__scope *x) {

@@ -21,6 +21,20 @@ static inline ttb_balancer_config config_of(uint32_t algorithm, uint32_t capacit
   return c;
 }
 
+/* For loops over all algorithms: whether there is one of this number. */
+#define ALGORITHM_NUMBERS 32u
+static inline int offered(uint32_t algorithm) {
+  ttb_balancer_config c = config_of(algorithm, 12);
+  return algorithm > 0 && ttb_balancer_check(&c, NULL) == TTB_OK;
+}
+
+/* The hash of key number i: any, well mixed. */
+static inline uint64_t mixed(uint64_t i) {
+  uint64_t z = (i + 1) * UINT64_C(0x9e3779b97f4a7c15);
+  z = (z ^ z >> 30) * UINT64_C(0xbf58476d1ce4e5b9);
+  return z ^ z >> 27;
+}
+
 /* A balancer and a handle that has joined as process 1. */
 typedef struct pair {
   ttb_balancer shared, mine;
@@ -81,9 +95,7 @@ static inline ttb_balancer_info info_of(const ttb_balancer *b, uint32_t slot) {
 
 /* The slot of key number i, which is mixed first; counted as ended. */
 static inline int32_t home(pair *p, uint64_t i) {
-  uint64_t z = (i + 1) * UINT64_C(0x9e3779b97f4a7c15);
-  z = (z ^ z >> 30) * UINT64_C(0xbf58476d1ce4e5b9);
-  int64_t t = ttb_balancer_acquire(&p->mine, z ^ z >> 27, 0);
+  int64_t t = ttb_balancer_acquire(&p->mine, mixed(i), 0);
   assert_true(t >= 0);
   assert_int_equal(report(p, t), TTB_OK);
   return ttb_ticket_slot(t);

@@ -4,11 +4,6 @@
 
 static const unsigned char key[16] = "an unknown key!", other[16] = "an unknown key?";
 
-static uint64_t mixed(uint64_t i) {
-  uint64_t z = (i + 1) * UINT64_C(0x9e3779b97f4a7c15);
-  return z ^ z >> 29;
-}
-
 static void there_and_back(void **state) {
   char token[TTB_STICKY_SIZE], before[TTB_STICKY_SIZE] = "";
   uint64_t id;
