@@ -83,7 +83,6 @@ const ttb__algorithm ttb__nginx_hash = {
     .max_endpoints = MAX_ENDPOINTS,
     .hashes = 1,
     .weighs = 1,
-    .hashes = 1,
     .entries = entries,
     .scratch = scratch,
     .build = build,

@@ -151,7 +151,6 @@ const ttb__algorithm ttb__patched_maglev = {
     .hashes = 1,
     .weighs = 1,
     .check = ttb__maglev_check,
-    .hashes = 1,
     .entries = ttb__maglev_size,
     .scratch = scratch,
     .build = build,
