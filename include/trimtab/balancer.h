@@ -98,6 +98,23 @@
  *    `first`, the weight being maxconn); if all are full, the least loaded for its
  *    weight. To 4,096 endpoints; counts in flight.
  *
+ * ## Bounded load
+ *
+ * With bounded_ppm an algorithm by hash lets nobody have more than that many
+ * times the mean in flight (Mirrokni, Thorup, Zadimoghaddam 2018; HAProxy's
+ * hash-balance-factor, Envoy's hash_balance_factor): a pick passes over whoever has
+ *
+ *     cap = ceil(bounded * (in flight + 1) * weight / weights of all eligible)
+ *
+ * calls or more, and goes on as the algorithm goes on; so a hot key overflows
+ * always to the same next endpoints. What an endpoint has in flight is exact. What
+ * all have is the thread's own count, which is exact, and that of the others as it
+ * was at most 16 of its picks and 1 ms ago (as far as now_ns tells it): by so much
+ * may a cap be off. If everybody a pick may go to has its cap (exclusions), the
+ * least loaded gets it. Picks in panic and of degraded endpoints are not bounded;
+ * within a level the level's part of all calls counts. After a change of
+ * somebody's status the next pick of each thread adds up the weights again.
+ *
  * The first three keep their phase when endpoints come, go or change: nobody
  * starts again from the beginning, so short-lived and flapping endpoints get
  * their turns. (Where the phase begins follows from the seed; 0 begins at 0.)
@@ -259,6 +276,7 @@ typedef struct ttb_balancer {
 #define TTB_BALANCER_BY_LEVEL 13    /**< another level or tier was drawn */
 #define TTB_BALANCER_BY_ZONE 14     /**< another zone was drawn */
 #define TTB_BALANCER_STARTING 15    /**< in its slow start, it was passed over or outdone */
+#define TTB_BALANCER_OVER_BOUND 16  /**< it has all that bounded_ppm lets it have */
 /** @} */
 
 /** What an endpoint says of itself with an answer (a load report, as ORCA's
@@ -280,8 +298,8 @@ typedef struct ttb_balancer_config {
   uint32_t flags;       /**< TTB_BALANCER_TRACK, ...; default none */
   uint32_t table_size;  /**< weighted round robin: turns, 2 * capacity..2097152, default
                              16 * capacity, 4096 at least; maglev, patched maglev:
-                             entries, a prime >= capacity, to 5000011, default 65537; ring hash: points at the
-                             least, capacity..5000011, default 160 * capacity, 1024 at least,
+                             entries, a prime >= capacity, to 5000011, default 65537;
+                             ring hash: points at the least, capacity..5000011, default 160 * capacity, 1024 at least,
                              5000011 at most; nginx consistent: points at the most, 160 *
                              capacity..5000011, default 640 * capacity, 5000011 at most;
                              others: 0 */
@@ -289,7 +307,8 @@ typedef struct ttb_balancer_config {
   uint32_t lease;       /**< turns a thread takes at once, 1..4096; default 64; 1 = exact order */
   uint32_t tickets;     /**< with CHECK_TICKETS: tickets a thread may have out, a power of two
                              16..2048; default 256 */
-  uint32_t reserved;    /**< 0 */
+  int32_t bounded_ppm;  /**< by hash: how far above the mean in flight an endpoint may get,
+                             1010000..15000000 (1250000: a quarter); default 0: anywhere */
   uint64_t seed;        /**< of everything drawn, and of the first phase; any */
   uint64_t residency;   /**< zones that may be used at all, bit z for zone z (bit 0: endpoints
                              without one); default all */
@@ -965,6 +984,23 @@ TTB_API int32_t ttb_sticky_seal(const void *key, uint64_t id, char *ret_token);
  * @alloc none @since 0.1
  */
 TTB_API int32_t ttb_sticky_open(const void *key, const char *token, uint64_t n, uint64_t *ret_id);
+
+/**
+ * @brief How a bound is divided into whole calls, HAProxy's way: parts that differ
+ *        from each other's by rounding, sum to all of it, and are 1 at least.
+ *
+ * For those who keep caps of their own (max_inflight, say). The caps of bounded_ppm
+ * are rounded up each for itself.
+ * @param in_flight   calls out, 0..2^28-1; one more is to come
+ * @param bounded_ppm 1010000..15000000
+ * @param weights     n weights, 1..65535; may be NULL if n is 0
+ * @param n           how many, 0..1048576
+ * @param ret_caps    n caps, in calls; may be NULL if n is 0
+ * @return TTB_OK; TTB_ERR_MISUSE; TTB_ERR_RANGE
+ * @threads any @progress wait-free @alloc none @since 0.1
+ */
+TTB_API int32_t ttb_balancer_bounds(uint64_t in_flight, int32_t bounded_ppm,
+                                    const uint32_t *weights, uint32_t n, uint64_t *ret_caps);
 
 /**
  * @brief The hash libmemcached makes of a key for ketama: the first four bytes of

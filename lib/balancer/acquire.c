@@ -4,7 +4,7 @@
  *
  * All accesses but those of tables are relaxed: a cell and an eligibility word
  * each stand for themselves, and publish nothing else. */
-#include "balancer.h"
+#include "bounded.h"
 #include "tickets.h"
 
 TTB__SELDOM static int32_t stale(ttb__balancer *b) {
@@ -29,11 +29,22 @@ static uint32_t one_less(uint32_t cell) {
   return (cell - 1) & TTB__CELL_COUNT ? cell - 1 : 0;
 }
 
+/* What becomes void by counting one more. */
+static uint32_t voided(uint32_t cell, uint32_t tag) {
+  return (cell ^ tag) >> TTB__CELL_TAG ? cell & TTB__CELL_COUNT : 0;
+}
+
 /* Each increment and decrement exists for the sole owner of a cell and for
- * several threads of its process. */
-static void count_shared(ttb__a32 *cell, uint32_t tag) {
+ * several threads of its process. Counting returns the cell as it was. */
+static uint32_t count(ttb__a32 *cell, uint32_t tag) {
+  uint32_t seen = ttb__load_rlx(cell);
+  ttb__store_rlx(cell, one_more(seen, tag));
+  return seen;
+}
+static uint32_t count_shared(ttb__a32 *cell, uint32_t tag) {
   uint32_t seen = ttb__load_rlx(cell);
   while (!ttb__cas_rlx(cell, &seen, one_more(seen, tag))) continue;
+  return seen;
 }
 static bool uncount(ttb__a32 *cell, uint32_t tag) {
   uint32_t seen = ttb__load_rlx(cell);
@@ -56,11 +67,13 @@ static int64_t take_carefully(ttb__balancer *b, int64_t candidate) {
   if (b->flags & TTB_BALANCER_CHECK_TICKETS) ticket = ttb__ticket_issue(b, candidate);
   if (ticket < 0) return ticket;
   uint32_t slot = (uint32_t)candidate & TTB__GEN_MASK;
-  ttb__a32 *cell = ttb__cell_at(b, slot, b->row);
-  if (b->tracked && b->flags & TTB_BALANCER_MOVING_TICKETS)
-    count_shared(cell, tag_of(ticket));
-  else if (b->tracked)
-    ttb__store_rlx(cell, one_more(ttb__load_rlx(cell), tag_of(ticket)));
+  if (b->tracked) {
+    ttb__a32 *cell = ttb__cell_at(b, slot, b->row);
+    uint32_t tag = tag_of(ticket);
+    bool moving = b->flags & TTB_BALANCER_MOVING_TICKETS;
+    uint32_t before = moving ? count_shared(cell, tag) : count(cell, tag);
+    if (b->flags & TTB__BALANCER_BOUNDED) ttb__bound_count(b, b->row, 1, voided(before, tag));
+  }
   if (b->algorithm->took) b->algorithm->took(b, slot);
   return ticket;
 }
@@ -96,7 +109,8 @@ TTB__SELDOM static int64_t acquire_by_config(ttb__balancer *b, uint64_t hash) {
   ttb_pick pick = {.hash = hash};
   if (b->flags & TTB__BALANCER_SCOPED) return acquire_carefully(b, &pick, NULL, 0, b->now);
   b->last = 0;
-  int64_t candidate = ttb__choose_of_table(b, hash, NULL);
+  int64_t candidate = b->flags & TTB__BALANCER_BOUNDED ? ttb__choose_bounded(b, hash)
+                                                       : ttb__choose_of_table(b, hash, NULL);
   return candidate < 0 ? candidate : take_carefully(b, candidate);
 }
 
@@ -109,8 +123,7 @@ static inline int64_t acquire(ttb__balancer *b, uint64_t hash, uint64_t now_ns) 
   if (!ttb__balancer_seen(b)) candidate = choose_again(b, hash, NULL);
   if (candidate < 0) return candidate;
   if (b->tracked) {
-    ttb__a32 *cell = ttb__cell_at(b, (uint32_t)candidate & TTB__GEN_MASK, b->row);
-    ttb__store_rlx(cell, one_more(ttb__load_rlx(cell), tag_of(candidate)));
+    (void)count(ttb__cell_at(b, (uint32_t)candidate & TTB__GEN_MASK, b->row), tag_of(candidate));
   }
   return candidate | b->ticket;
 }
@@ -212,6 +225,7 @@ TTB__SELDOM static int32_t report_carefully(ttb__balancer *b, int64_t ticket, tt
   if (!of_our_row(b, t)) return stale(b);
   if (b->flags & TTB_BALANCER_CHECK_TICKETS && !ttb__ticket_redeem(b, ticket)) return stale(b);
   if (!untake(b, ticket, t)) return stale(b);
+  if (b->flags & TTB__BALANCER_BOUNDED) ttb__bound_count(b, t.row, 0, 1);
   if (b->algorithm->observe && lives(b, t)) b->algorithm->observe(b, e);
   return TTB_OK;
 }

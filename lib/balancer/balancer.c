@@ -9,7 +9,7 @@
  *     and nothing it returns is ever read back from the region.
  * I2  Scratch belongs to the holder of the owner lock and means nothing to the
  *     next one. */
-#include "balancer.h"
+#include "bounded.h"
 #include "peak_ewma.h"
 
 #include <string.h>
@@ -21,12 +21,12 @@ static const ttb__format format = {TTB__KIND_BALANCER, &ttb__balancer_config_fie
 
 typedef struct layout {
   uint64_t table, rows, bitmap, endpoints, ids, index, copies[2], scratch, tickets;
-  uint64_t common_state, slot_state, row_state, tags, caps, began, plans, total;
+  uint64_t common_state, slot_state, row_state, tags, caps, began, plans, bounds, total;
   uint32_t stride, entries, index_size;
 } layout;
 
 static bool is_planned(const ttb_balancer_config *c) {
-  return c->flags & TTB_BALANCER_LEVELS || c->zone || c->slow_start_ms;
+  return c->flags & TTB_BALANCER_LEVELS || c->zone || c->slow_start_ms || c->bounded_ppm;
 }
 
 static layout layout_of(const ttb_balancer_config *c) {
@@ -61,6 +61,8 @@ static layout layout_of(const ttb_balancer_config *c) {
   if (c->slow_start_ms) at += ttb__round64(8 * (uint64_t)c->capacity);
   l.plans = at;
   if (is_planned(c)) at += sizeof(ttb__plan) * (uint64_t)c->threads;
+  l.bounds = at;
+  if (c->bounded_ppm) at += sizeof(ttb__bound) * (uint64_t)c->threads;
   l.total = ttb__round64(at);
   return l;
 }
@@ -74,6 +76,8 @@ static int32_t read_config(const ttb_balancer_config *config, ttb_balancer_confi
   if (!a) return ttb__fail(d, TTB_ERR_RANGE, "algorithm", -1, c.algorithm, 1, TTB_BALANCER_NGINX_HASH);
   if (c.capacity > a->max_endpoints)
     return ttb__fail(d, TTB_ERR_RANGE, "capacity", -1, c.capacity, 1, a->max_endpoints);
+  if (c.bounded_ppm && !a->hashes)
+    return ttb__fail(d, TTB_ERR_RANGE, "bounded_ppm", -1, c.bounded_ppm, 0, 0);
   if (c.tickets & (c.tickets - 1))
     return ttb__fail(d, TTB_ERR_RANGE, "tickets", -1, c.tickets, 16, 2048);
   if (a->check) {
@@ -117,7 +121,7 @@ static void open_handle(ttb_balancer *ret, void *mem, const ttb_balancer_config 
                   ? (uint32_t)((uint64_t)(uint32_t)c->bias_ppm * 65536 / 1000000) : 0,
       .group = TTB__NO_SLOT,
       .lease = c->lease,
-      .tracked = a->tracks || (c->flags & (TTB_BALANCER_TRACK | TTB_BALANCER_CAPS)),
+      .tracked = a->tracks || (c->flags & (TTB_BALANCER_TRACK | TTB_BALANCER_CAPS)) || c->bounded_ppm,
       .entries = l.entries,
       .ticket_bits = bits,
       .index_mask = l.index_size - 1,
@@ -143,9 +147,14 @@ static void open_handle(ttb_balancer *ret, void *mem, const ttb_balancer_config 
       .slow_start_aggression = c->slow_start_aggression_ppm,
       .began_at = line_of(l.began),
       .plans_at = line_of(l.plans),
+      .bounds_at = line_of(l.bounds),
+      .bound_16 = (uint32_t)(((uint64_t)(uint32_t)c->bounded_ppm * 65536 + 999999) / 1000000),
   };
   if (c->residency || c->flags & TTB_BALANCER_CAPS) b.flags |= TTB__BALANCER_SCOPED;
-  if (is_planned(c)) b.flags |= TTB__BALANCER_SCOPED | TTB__BALANCER_PLANNED;
+  if (c->flags & TTB_BALANCER_LEVELS || c->zone || c->slow_start_ms)
+    b.flags |= TTB__BALANCER_SCOPED;
+  if (is_planned(c)) b.flags |= TTB__BALANCER_PLANNED;
+  if (c->bounded_ppm) b.flags |= TTB__BALANCER_BOUNDED;
   memset(ret, 0, sizeof *ret);
   ttb__balancer_refresh(&b, ttb__flip_begin(&b.table->flip).generation);
   memcpy(ret, &b, sizeof b);

@@ -54,9 +54,12 @@
  * a plan. */
 #define TTB__BALANCER_SCOPED (1u << 30)
 #define TTB__BALANCER_PLANNED (1u << 29)
+/* Of a handle's flags only: its load is bounded (bounded.c). */
+#define TTB__BALANCER_BOUNDED (1u << 28)
 /* Whoever has one of these goes the careful way through acquire and report. */
 #define TTB__BALANCER_CAREFUL \
-  (TTB_BALANCER_MOVING_TICKETS | TTB_BALANCER_CHECK_TICKETS | TTB__BALANCER_HOOKED)
+  (TTB_BALANCER_MOVING_TICKETS | TTB_BALANCER_CHECK_TICKETS | TTB__BALANCER_HOOKED | \
+   TTB__BALANCER_BOUNDED)
 
 /* Entry of a table that is no slot. */
 #define TTB__NO_SLOT UINT32_MAX
@@ -103,6 +106,8 @@ _Static_assert(sizeof(ttb__balancer_table) == 512, "eight lines");
 #define TTB__MAX_OVERPROVISIONING 1000000000
 #define TTB__MAX_SLOW_START_MS 86400000
 #define TTB__SLOW_START_MIN 100000
+#define TTB__MIN_BOUND 1010000
+#define TTB__MAX_BOUND 15000000
 #define TTB__MIN_AGGRESSION 100000
 #define TTB__MAX_AGGRESSION 10000000
 
@@ -114,9 +119,10 @@ typedef struct ttb__plan {
   uint64_t oldest; /* when the first of those who may be picked began */
   uint32_t stay;   /* 1/10000 of the calls that stay in the zone */
   uint32_t residual[TTB_MAX_ZONE + 1]; /* where the others go: sums up to each zone */
-  uint32_t reserved[9];
+  uint64_t weight[TTB__LEVELS]; /* of the healthy */
+  uint32_t reserved[22];
 } ttb__plan;
-_Static_assert(sizeof(ttb__plan) == 512, "a whole number of lines");
+_Static_assert(sizeof(ttb__plan) == 704, "a whole number of lines");
 
 /* ---- what an algorithm is ---- */
 
@@ -147,6 +153,7 @@ typedef struct ttb__scope {
   ttb__random *chance;
   uint64_t key;    /* nor by chance, but by this key's luck with each; 0: no key */
   uint64_t oldest; /* see slow_start.c */
+  uint64_t bound, bound_weight; /* only who is below it (bounded.h); weight 0: any */
   bool capped;      /* only who has room; set only if endpoints have limits */
 } ttb__scope;
 
@@ -244,7 +251,8 @@ TTB__HANDLE_STRUCT ttb__balancer {
   uint64_t planned;   /* the version it is of */
   uint32_t zone, zone_min, overprovisioning_ppm, panic_ppm;
   uint32_t slow_start_ms, slow_start_rule, slow_start_min, slow_start_aggression;
-  uint32_t began_at, plans_at;
+  uint32_t began_at, plans_at, bounds_at;
+  uint32_t bound_16; /* bounded_ppm in 1/65536 */
   ttb__turns turns[TTB__TURNS];
   uint32_t turns_next; /* the one to be forgotten next */
   ttb__row mine;
@@ -494,6 +502,7 @@ uint32_t ttb__slow_start_share(const ttb__balancer *b, uint32_t slot, uint64_t o
 typedef struct ttb__census {
   ttb_level level[TTB__LEVELS];
   uint32_t members[TTB_MAX_ZONE + 1];
+  uint64_t weight[TTB__LEVELS]; /* of the healthy */
   uint64_t oldest;
 } ttb__census;
 void ttb__balancer_count(const ttb__balancer *b, ttb__census *c);

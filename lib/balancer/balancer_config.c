@@ -31,7 +31,7 @@ static const ttb__field config_fields[] = {
     C(U32, wrr_order, "", 1, 2, TTB_BALANCER_TIJDEMAN, 0),
     C(U32, lease, "turns", 1, 4096, 64, 0),
     C(U32, tickets, "", 16, 2048, 256, 0),
-    C(U32, reserved, "", 0, 0, 0, 0),
+    C(I32, bounded_ppm, "ppm", TTB__MIN_BOUND, TTB__MAX_BOUND, 0, 0),
     C(U64, seed, "", 0, 0, 0, TTB__ANY),
     C(U64, residency, "", 0, 0, 0, TTB__ANY),
     C(U32, decay_ms, "ms", 100, 3600000, 10000, 0),

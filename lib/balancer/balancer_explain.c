@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Looking at a balancer without touching it: explain, inspect, statistics. */
-#include "balancer.h"
+#include "bounded.h"
 
 #include <string.h>
 
@@ -43,7 +43,7 @@ static int64_t foresee(const ttb__balancer *b, const ttb_pick *pick, uint64_t no
   copy.turn += UINT32_MAX - copy.left; /* a lease that does not end: none is taken */
   copy.left = UINT32_MAX;
   ttb__balancer_refresh(&copy, ttb__flip_begin(&copy.table->flip).generation);
-  bool plain = !(b->flags & TTB__BALANCER_SCOPED) && !pick->n_excluded && !pick->zones &&
+  bool plain = !(b->flags & (TTB__BALANCER_SCOPED | TTB__BALANCER_BOUNDED)) && !pick->n_excluded && !pick->zones &&
                !pick->tags && !pick->id;
   if (plain) return copy.algorithm->choose(&copy, pick->hash, NULL);
   int64_t chosen = ttb__balancer_pick(&copy, pick, NULL, 0);
@@ -78,6 +78,13 @@ static int32_t passed_over(const ttb__balancer *b, const ttb_balancer_info *i, u
     copy.now = now_ns;
     if (ttb__slow_start_share(&copy, i->slot, copy.plan->oldest) < 1000000)
       return TTB_BALANCER_STARTING;
+  }
+  if (b->flags & TTB__BALANCER_BOUNDED && !(last & (TTB_LAST_PANIC | TTB_LAST_DEGRADED))) {
+    ttb__balancer copy = *b;
+    ttb__scope x = {0};
+    ttb__bound_scope(&copy, copy.plan, levels ? level : 0, &x);
+    uint64_t w = ttb__load_rlx(&ttb__endpoint_at(b, i->slot)->word);
+    if (ttb__is_over_bound(b, i->slot, w, &x)) return TTB_BALANCER_OVER_BOUND;
   }
   return TTB_BALANCER_NOT_CHOSEN;
 }

@@ -5,7 +5,7 @@
  * I1  A row is freed only after its cells and its state are zero and its tickets
  *     not out.
  * I2  Everything recovery does can be cut short and done again. */
-#include "balancer.h"
+#include "bounded.h"
 #include "tickets.h"
 
 #include <string.h>
@@ -29,6 +29,7 @@ int32_t ttb_balancer_join(const ttb_balancer *shared, uint64_t token, ttb_balanc
   joined.turn = joined.left = joined.ticket_next = 0;
   joined.row_state = row_state(b, joined.row);
   joined.plan = ttb__plan_of_row(b, joined.row);
+  if (b->flags & TTB__BALANCER_BOUNDED) ttb__bound_begin(&joined);
   joined.owned = 0; /* the memory stays with whoever made it */
   memset(ret, 0, sizeof *ret);
   memcpy(ret, &joined, sizeof joined);
@@ -40,6 +41,7 @@ static void clean(ttb__balancer *b, uint32_t row) {
   ttb__cells_clear(ttb__cell_at(b, 0, row), b->stride, b->capacity);
   if (b->flags & TTB_BALANCER_CHECK_TICKETS) ttb__tickets_clear(b, row);
   ttb__zero_words(row_state(b, row), b->row_bytes);
+  if (b->flags & TTB__BALANCER_BOUNDED) ttb__store_rlx(&ttb__bound_of(b, row)->total, 0);
   if (b->algorithm->changed) b->algorithm->changed(b, TTB__NO_SLOT);
 }
 

@@ -59,7 +59,7 @@ void ttb__balancer_count(const ttb__balancer *b, ttb__census *c) {
     c->members[zone]++;
     if (!ttb__word_eligible(w)) continue;
     if (is_degraded(b, w)) l->degraded++;
-    else l->healthy++;
+    else l->healthy++, c->weight[ttb__word_level_of(b, w)] += ttb__word_weight(w);
     if (b->slow_start_ms) {
       uint64_t since = began(b, slot);
       if (since < c->oldest) c->oldest = since;
@@ -141,6 +141,7 @@ TTB__SELDOM static void make_plan(ttb__balancer *b) {
     p->healthy[i] = (uint32_t)c.level[i].healthy_load;
     p->degraded[i] = (uint32_t)c.level[i].degraded_load;
     p->panics[i] = (uint32_t)c.level[i].panic;
+    p->weight[i] = c.weight[i];
   }
   p->oldest = c.oldest;
   plan_zones(b, &c, p);

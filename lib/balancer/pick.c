@@ -3,18 +3,20 @@
  * when nobody is left.
  *
  *     hard    residency, tags, excluded endpoints, limits of calls in flight
- *     drawn   by the thread's plan: level and tier, zone, luck in slow start
+ *     drawn   by the thread's plan: level and tier, zone, luck in slow start, bound
  *
- * Of what was drawn luck gives way first, then the zone, then level and tier: the
- * first level that has anybody, the healthy before the degraded, backups last. Then
- * probes and outlier detection are not believed, if panic is allowed.
+ * Of what was drawn luck gives way first, then the zone, then the bound, then level
+ * and tier: the first level that has anybody, the healthy before the degraded,
+ * backups last. Then probes and outlier detection are not believed, if panic is
+ * allowed. Bounded are the healthy of a level; what gives way to others, or to
+ * panic, is not.
  *
  * I1  Nothing that is hard ever gives way: every scope made here is a part of the
  *     hard one, and the word that confirms a pick is asked for the hard part too.
  * I2  Refusals say what stood in the way: whoever would have been picked without
  *     the exclusions (TTB_ALL_EXCLUDED), without the limits (TTB_LIMIT), or nobody
  *     (TTB_NO_ENDPOINT). */
-#include "balancer.h"
+#include "bounded.h"
 
 /* The hard part of a pick. */
 static ttb__scope hard_scope(const ttb__balancer *b, const ttb_pick *p, const int64_t *tickets,
@@ -126,6 +128,12 @@ TTB__SELDOM static int64_t choose_elsewhere(ttb__balancer *b, const ttb__plan *p
   return ttb__choose_of_table(b, hash, &x);
 }
 
+/* The level a scope was narrowed to. */
+static uint32_t level_of(const ttb__scope *x) {
+  if (x->level & TTB__WORD_BACKUP) return TTB__BACKUP_LEVEL;
+  return (uint32_t)(x->level >> 16) & TTB_MAX_PRIORITY;
+}
+
 static int64_t choose_by_plan(ttb__balancer *b, uint64_t hash, const ttb__scope *hard,
                               uint32_t *bits) {
   const ttb__plan *p = ttb__balancer_plan(b);
@@ -137,6 +145,8 @@ static int64_t choose_by_plan(ttb__balancer *b, uint64_t hash, const ttb__scope 
     level.key = b->algorithm->hashes ? ttb__splitmix(&state) | 1 : 0;
     level.oldest = p->oldest;
   }
+  if (b->flags & TTB__BALANCER_BOUNDED && level.tier != TTB__TIER_DEGRADED && !level.ignored)
+    ttb__bound_scope(b, p, level_of(&level), &level);
   int64_t candidate = ttb__choose_of_table(b, hash, &level);
   if (candidate >= 0) return candidate;
   if (level.chance) { /* whoever is there, however new */
@@ -148,6 +158,11 @@ static int64_t choose_by_plan(ttb__balancer *b, uint64_t hash, const ttb__scope 
     level.zones = hard->zones;
     *bits &= ~(uint32_t)TTB_LAST_LOCAL;
     candidate = ttb__choose_of_table(b, hash, &level);
+    if (candidate >= 0) return candidate;
+  }
+  if (level.bound_weight) {
+    level.bound_weight = 0;
+    candidate = ttb__choose_least(b, hash, &level);
     if (candidate >= 0) return candidate;
   }
   return choose_elsewhere(b, p, hash, hard, bits);

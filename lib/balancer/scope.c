@@ -9,7 +9,7 @@
  *     after its predecessor's word was cleared and before its own is set, so
  *     who reads (acquire) the word, the tags and again the word, of one
  *     generation, has read the tags of that generation. */
-#include "balancer.h"
+#include "bounded.h"
 
 static bool is_excluded(const ttb__scope *x, uint32_t slot) {
   for (uint32_t i = 0; i < x->n; i++)
@@ -52,6 +52,7 @@ uint64_t ttb__scoped_word(const ttb__balancer *b, uint32_t slot, const ttb__scop
   if (!(x->zones >> ttb__word_zone(w) & 1) || (w & x->mask) != x->level) return 0;
   bool degraded = ttb__word_status(w) == TTB_STATUS_DEGRADED;
   if (x->tier != TTB__TIER_ANY && degraded != (x->tier == TTB__TIER_DEGRADED)) return 0;
+  if (x->bound_weight && ttb__is_over_bound(b, slot, w, x)) return 0;
   return !x->chance || is_in_luck(b, slot, x) ? w : 0;
 }
 

@@ -14,17 +14,22 @@ enum { CAPACITY = 14, IDS = 40, MAX_M = 1009 };
 typedef struct world {
   ttb_balancer shared, mine;
   uint64_t id[CAPACITY]; /* by slot; 0: nobody */
-  uint32_t weight[CAPACITY], generation[CAPACITY];
+  uint32_t weight[CAPACITY], generation[CAPACITY], causes[CAPACITY];
 } world;
 
-static void begin(check *c, world *w, uint32_t algorithm, uint32_t m) {
+static void begin_bounded(check *c, world *w, uint32_t algorithm, uint32_t m, int32_t ppm) {
   ttb_balancer_config config = TTB_CONFIG(ttb_balancer_config);
   memset(w, 0, sizeof *w);
   config.algorithm = algorithm;
   config.capacity = CAPACITY;
   config.table_size = m;
+  config.bounded_ppm = ppm;
   CHECK(c, ttb_balancer_new(&w->shared, &config, NULL) == TTB_OK &&
                ttb_balancer_join(&w->shared, 1, &w->mine) == TTB_OK, "set up");
+}
+
+static void begin(check *c, world *w, uint32_t algorithm, uint32_t m) {
+  begin_bounded(c, w, algorithm, m, 0);
 }
 
 static void end(world *w) {
@@ -40,6 +45,7 @@ static void look(world *w) {
     w->id[s] = there ? i.id : 0;
     w->weight[s] = there ? i.weight : 0;
     w->generation[s] = there ? i.generation : 0;
+    w->causes[s] = there ? i.causes : 0;
   }
 }
 
@@ -233,10 +239,99 @@ static void anchors(check *c) {
   if (begun) end(&w);
 }
 
+/* ---- bounded load ---- */
+
+/* Who has its share and more of m calls in flight: c is that of the library, in
+ * 1/65536. */
+static uint32_t full(const world *w, const uint32_t *held, uint64_t m, uint64_t c, uint32_t *ret) {
+  uint64_t sum = 0;
+  uint32_t n = 0;
+  for (uint32_t s = 0; s < CAPACITY; s++)
+    if (w->id[s] && !w->causes[s]) sum += w->weight[s];
+  for (uint32_t s = 0; s < CAPACITY; s++)
+    if (w->id[s] && sum && held[s] * sum >= (c * (m + 1) * w->weight[s] + 65535) / 65536)
+      ret[n++] = s;
+  return n;
+}
+
+/* The same change to both. Who has calls out stays: its slot would not be free here,
+ * and is in the twin, which counts none. */
+static void disturb_both(check *c, world *w, world *twin, const uint32_t *held) {
+  uint64_t id = (uint64_t)check_between(c, 1, IDS);
+  int32_t slot = ttb_balancer_find(&w->shared, id), a, b;
+  if (check_chance(c, 1, 2)) {
+    uint32_t s = (uint32_t)check_below(c, CAPACITY);
+    int32_t on = check_chance(c, 1, 3);
+    a = ttb_balancer_mark(&w->shared, s, TTB_CAUSE_PROBE, on);
+    b = ttb_balancer_mark(&twin->shared, s, TTB_CAUSE_PROBE, on);
+  } else if (slot < 0 || check_chance(c, 1, 3)) {
+    ttb_endpoint e = {.struct_size = sizeof e, .id = id};
+    e.weight = (uint32_t)check_between(c, 1, check_chance(c, 1, 2) ? 1 : 60);
+    a = ttb_balancer_add(&w->mine, &e);
+    b = ttb_balancer_add(&twin->mine, &e);
+  } else {
+    if (held[slot]) return;
+    a = ttb_balancer_remove(&w->mine, id);
+    b = ttb_balancer_remove(&twin->mine, id);
+  }
+  CHECK(c, a == b, "the twin parted: %d, %d", a, b);
+}
+
+static void bounds(check *c) {
+  check_property_slow(c, "bounded load: as unbounded without those who are full", 10);
+  static const uint32_t by_hash[] = {
+      TTB_BALANCER_MAGLEV, TTB_BALANCER_RING_HASH, TTB_BALANCER_JUMP, TTB_BALANCER_RENDEZVOUS,
+      TTB_BALANCER_KETAMA, TTB_BALANCER_NGINX_CONSISTENT, TTB_BALANCER_PATCHED_MAGLEV,
+      TTB_BALANCER_ANCHOR};
+  uint64_t until = 0, c16 = 0;
+  world w, twin; /* the same, unbounded */
+  bool begun = false;
+  uint32_t held[CAPACITY], x[CAPACITY], out = 0;
+  int64_t ticket[200];
+  while (check_step(c)) {
+    if (c->step >= until) {
+      if (begun) end(&w), end(&twin);
+      uint32_t algorithm = by_hash[check_below(c, sizeof by_hash / sizeof *by_hash)];
+      bool prime = algorithm == TTB_BALANCER_MAGLEV || algorithm == TTB_BALANCER_PATCHED_MAGLEV;
+      uint64_t ppm = (uint64_t)check_between(c, 1010000, check_chance(c, 1, 2) ? 1300000 : 9000000);
+      begin(c, &twin, algorithm, prime ? 101 : 0);
+      begin_bounded(c, &w, algorithm, prime ? 101 : 0, (int32_t)ppm);
+      c16 = (ppm * 65536 + 999999) / 1000000;
+      memset(held, 0, sizeof held);
+      out = 0;
+      begun = true;
+      until = c->step + (uint64_t)check_between(c, 50, 5000);
+    }
+    uint64_t what = check_below(c, 100), key = check_below(c, 4) ? check_rand(c) : 42;
+    if (what < 8) {
+      disturb_both(c, &w, &twin, held);
+      look(&w);
+    } else if (what < 45 && out > 0) {
+      uint64_t k = check_below(c, out);
+      CHECK(c, ttb_balancer_report(&w.mine, ticket[k], TTB_SUCCESS, 0, 0) == TTB_OK, "report");
+      held[ttb_ticket_slot(ticket[k])]--;
+      ticket[k] = ticket[--out];
+    } else if (out < 200) {
+      uint32_t n = full(&w, held, out, c16, x);
+      int64_t t = ttb_balancer_acquire(&w.mine, key, 0);
+      int64_t expected = ttb_balancer_acquire_except(&twin.mine, key, x, n, 0);
+      CHECK(c, (t < 0) == (expected < 0), "%" PRId64 ", not %" PRId64, t, expected);
+      if (t < 0) continue;
+      CHECK(c, ttb_ticket_slot(t) == ttb_ticket_slot(expected),
+            "slot %d, not %d, with %u out and %u full", ttb_ticket_slot(t),
+            ttb_ticket_slot(expected), out, n);
+      held[ttb_ticket_slot(t)]++;
+      ticket[out++] = t;
+    }
+  }
+  if (begun) end(&w), end(&twin);
+}
+
 int main(int argc, char **argv) {
   check c = check_start(argc, argv);
   shares(&c);
   patches(&c);
   anchors(&c);
+  bounds(&c);
   return check_end(&c);
 }

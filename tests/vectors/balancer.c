@@ -28,6 +28,8 @@ static const struct {
     {"envoy_slow_start", "pick_patterns", "EDF's order; here the factor is a chance, not a weight"},
     {"grpc_random_subsetting", "expected_order", "the text grpc-go hashes is not known"},
     {"wrr_sequences", "haproxy_srr", "another order of the same shares"},
+    {"bounded_load", "mt19937_fisher_yates_order",
+     "Envoy shuffles all hosts in a pick; here the overflow goes on as the algorithm does"},
 };
 
 static void count(const char *set, const char *name, bool ok) {
@@ -640,6 +642,68 @@ static void envoy_slow_start(const char *set, const json_t *root) {
   }
 }
 
+/* ---- bounded_load ---- */
+
+/* Slots as HAProxy divides them; who is least over the bound when all are. */
+static void haproxy_slots(const char *set, const json_t *root) {
+  const json_t *c;
+  size_t i;
+  json_array_foreach((json_t *)(uintptr_t)json_object_get(root, "haproxy_slots"), i, c) {
+    const json_t *weights = json_object_get(c, "eweights"), *slots = json_object_get(c, "slots");
+    uint32_t weight[256], n = (uint32_t)json_array_size(weights);
+    uint64_t cap[256];
+    char name[64];
+    for (uint32_t k = 0; k < n && k < 256; k++) weight[k] = (uint32_t)number(weights, k);
+    bool ok = n > 0 && n <= 256 && json_array_size(slots) == n &&
+              ttb_balancer_bounds(integer(json_object_get(c, "served_total")),
+                                  (int32_t)integer(json_object_get(c, "factor_percent")) * 10000,
+                                  weight, n, cap) == TTB_OK;
+    for (uint32_t k = 0; k < n && ok; k++) ok = cap[k] == number(slots, k);
+    snprintf(name, sizeof name, "haproxy_slots %u", (unsigned)i);
+    count(set, name, ok);
+  }
+}
+
+/* Endpoints with 100 * factor calls each, all above a bound that a heavy one, which
+ * must not be picked, makes small. */
+static bool least_over(const json_t *factors, uint64_t expected) {
+  uint32_t n = (uint32_t)json_array_size(factors), except[64];
+  ttb_balancer_config c = TTB_CONFIG(ttb_balancer_config);
+  ttb_balancer b, mine;
+  c.algorithm = TTB_BALANCER_MAGLEV;
+  c.bounded_ppm = 1010000;
+  if (n == 0 || n > 60 || ttb_balancer_new(&b, &c, NULL) < 0) return false;
+  bool ok = ttb_balancer_join(&b, 1, &mine) == TTB_OK;
+  for (uint32_t i = 0; i <= n; i++) {
+    ttb_endpoint e = {.struct_size = sizeof e, .weight = i < n ? 1 : 65535, .id = i + 1};
+    ok = ok && ttb_balancer_add(&mine, &e) == (int32_t)i;
+  }
+  for (uint32_t i = 0; i < n && ok; i++) {
+    for (uint32_t k = 0; k < n; k++) except[k] = k < i ? k : k + 1; /* all but i */
+    for (double left = json_number_value(json_array_get(factors, i)) * 100; left > 0.5; left--)
+      ok = ok && ttb_balancer_acquire_except(&mine, 7, except, n, 0) >= 0;
+  }
+  except[0] = n;
+  ok = ok && ttb_ticket_slot(ttb_balancer_acquire_except(&mine, 7, except, 1, 0)) ==
+                 (int32_t)expected;
+  ttb_balancer_free(&mine);
+  ttb_balancer_free(&b);
+  return ok;
+}
+
+static void bounded_load(const char *set, const json_t *root) {
+  const json_t *envoy = json_object_get(root, "envoy"), *c;
+  size_t i;
+  haproxy_slots(set, root);
+  if (is_left_out(set, "mt19937_fisher_yates_order"))
+    not_offered += (unsigned)json_array_size(json_object_get(envoy, "mt19937_fisher_yates_order"));
+  json_array_foreach((json_t *)(uintptr_t)json_object_get(envoy, "cases"), i, c) {
+    const json_t *factors = json_object_get(c, "overload_factors");
+    if (!factors) not_offered++; /* where Envoy's shuffle goes on to */
+    else count(set, "all_overloaded", least_over(factors, integer(json_object_get(c, "expect"))));
+  }
+}
+
 /* ---- files ---- */
 
 static const struct {
@@ -655,6 +719,7 @@ static const struct {
     {"finagle_aperture", finagle_aperture},
     {"grpc_random_subsetting", grpc_random_subsetting},
     {"nginx_hash_and_least_time", nginx_hash},
+    {"bounded_load", bounded_load},
     {"envoy_priority_panic", envoy_priority_panic},
     {"envoy_zone_residual", envoy_zone_residual},
     {"envoy_slow_start", envoy_slow_start},

@@ -47,7 +47,7 @@ class Config(_ffi.Struct):
         ("wrr_order", u32),
         ("lease", u32),
         ("tickets", u32),
-        ("reserved", u32),
+        ("bounded_ppm", i32),
         ("seed", u64),
         ("residency", u64),
         ("decay_ms", u32),

@@ -46,7 +46,7 @@ static void replaced(void **state) {
   pair p = make(config_of(TTB_BALANCER_ANCHOR, 12));
   ttb_endpoint list[10];
   (void)state;
-  for (uint32_t i = 0; i < 10; i++) list[i] = (ttb_endpoint){sizeof *list, 1, i + 1};
+  for (uint32_t i = 0; i < 10; i++) list[i] = (ttb_endpoint){.struct_size = sizeof *list, .weight = 1, .id = i + 1};
   assert_int_equal(ttb_balancer_update(&p.mine, list, 10, NULL), TTB_OK);
   assert_int_equal(ttb_balancer_remove(&p.mine, 2), TTB_OK);
   for (uint64_t i = 0; i < KEYS; i++) before[i] = home(&p, i);

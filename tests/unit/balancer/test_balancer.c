@@ -54,13 +54,13 @@ static void bad_config(void **state) {
   REFUSES(lease, 4097, TTB_ERR_RANGE);
   REFUSES(tickets, 15, TTB_ERR_RANGE);
   REFUSES(tickets, 100, TTB_ERR_RANGE); /* no power of two */
-  REFUSES(reserved, 1, TTB_ERR_UNSUPPORTED);
   REFUSES(decay_ms, 3600001, TTB_ERR_RANGE);
   REFUSES(choices, 1, TTB_ERR_RANGE);
   REFUSES(choices, 11, TTB_ERR_RANGE);
   REFUSES(exact, 4097, TTB_ERR_RANGE);
   REFUSES(bias_ppm, (uint32_t)-1, TTB_ERR_RANGE);
   REFUSES(bias_ppm, 8000001, TTB_ERR_RANGE);
+  REFUSES(bounded_ppm, 1250000, TTB_ERR_RANGE); /* two choices are not by hash */
   REFUSES(struct_size, 0, TTB_ERR_RANGE);
   REFUSES(struct_size, 8, TTB_ERR_RANGE);
   assert_int_equal(ttb_balancer_check(NULL, NULL), TTB_ERR_MISUSE);

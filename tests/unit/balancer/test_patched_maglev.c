@@ -41,7 +41,7 @@ static void replaced(void **state) {
   int32_t before[M];
   ttb_endpoint list[10];
   (void)state;
-  for (uint32_t i = 0; i < 10; i++) list[i] = (ttb_endpoint){sizeof *list, 1 + i % 3, i + 1};
+  for (uint32_t i = 0; i < 10; i++) list[i] = (ttb_endpoint){.struct_size = sizeof *list, .weight = 1 + i % 3, .id = i + 1};
   assert_int_equal(ttb_balancer_update(&p.mine, list, 10, NULL), TTB_OK);
   for (uint64_t i = 0; i < M; i++) before[i] = owner(&p, i);
   assert_int_equal(ttb_balancer_update(&p.mine, list, 10, NULL), TTB_OK);
