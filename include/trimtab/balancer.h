@@ -180,7 +180,7 @@ extern "C" {
 /** A handle; see base.h. One that has joined belongs to one thread; one that
  *  has not may be shared, and can look, mark and join, but not pick or write. */
 typedef struct ttb_balancer {
-  uint64_t opaque[64]; /**< private */
+  uint64_t opaque[96]; /**< private */
 } ttb_balancer;
 
 /** @name Algorithms

@@ -117,10 +117,10 @@ typedef struct ttb__plan {
   uint32_t panics[TTB__LEVELS];
   uint32_t zoned; /* the level that prefers the local zone; TTB__LEVELS: none */
   uint64_t oldest; /* when the first of those who may be picked began */
+  uint64_t weight[TTB__LEVELS]; /* of the healthy */
   uint32_t stay;   /* 1/10000 of the calls that stay in the zone */
   uint32_t residual[TTB_MAX_ZONE + 1]; /* where the others go: sums up to each zone */
-  uint64_t weight[TTB__LEVELS]; /* of the healthy */
-  uint32_t reserved[22];
+  uint32_t reserved[23];
 } ttb__plan;
 _Static_assert(sizeof(ttb__plan) == 704, "a whole number of lines");
 

@@ -121,7 +121,7 @@ _ffi.check_layout(_Info, "balancer", 1)
 _ffi.check_layout(_Stats, "balancer", 2)
 _ffi.check_layout(Endpoint, "balancer", 3)
 
-KIND = Kind("balancer", 64, Config)
+KIND = Kind("balancer", 96, Config)
 
 _endpoint_check = _ffi.declare("ttb_balancer_endpoint_check", i32, ptr, ptr)
 _recover = KIND.declare("recover", i32, u64)
