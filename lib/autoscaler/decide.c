@@ -230,6 +230,8 @@ static TTB__SELDOM int32_t next_extra(const ttb__autoscaler *a, ttb__autoscaler_
                                       uint64_t now, uint64_t now_ns, int32_t wanted,
                                       const ttb_autoscaler_decision *d) {
   int64_t next = d->next_change_ms < 0 ? INT64_MAX : d->next_change_ms, at;
+  /* Behind a brake nothing moves until it lets go; but more to be saved is saved sooner. */
+  if (d->brake && d->brake != TTB_AUTOSCALER_ACTION_COST) next = INT64_MAX;
   if (a->extras & TTB__HAS_SCHEDULE && (at = ttb__schedule_next(a, now_ns)) < next) next = at;
   if (a->extras & TTB__HAS_STARTUP) {
     at = ttb__policies_leaves(a, s, TTB__UP, a->startup_ms, now, false);

@@ -2,8 +2,9 @@
 /* Inside an accumulator of pods: the sums, and what rebalance.c reads of them.
  *
  * I1  Sums are 128 bits of two's complement: 2^32 values of 64 bits fit, so no
- *     order of adding wraps. They become 64 bits, saturating, only when read.
- * I2  What a second pass needs of a pod besides its group's request and count is
+ *     order of adding wraps.
+ * I2  A ratio of sums that are larger is taken of their halves, quarters, ...
+ * I3  What a second pass needs of a pod besides its group's request and count is
  *     one sum, since max(100 %, target) is known at the start. */
 #ifndef TTB_LIB_AUTOSCALER_PODS_H
 #define TTB_LIB_AUTOSCALER_PODS_H
@@ -30,10 +31,33 @@ static inline ttb__sum ttb__sum_of(ttb__sum a, ttb__sum b) {
   return s;
 }
 
-static inline int64_t ttb__sum_read(ttb__sum s) {
-  if (s.hi > 0 || (s.hi == 0 && s.lo > INT64_MAX)) return INT64_MAX;
-  if (s.hi < -1 || (s.hi == -1 && s.lo <= INT64_MAX)) return INT64_MIN;
-  return (int64_t)s.lo;
+/* trunc(s / n), saturating; n is not 0. */
+static inline int64_t ttb__sum_divide(ttb__sum s, uint32_t n) {
+  bool below = s.hi < 0;
+  uint64_t hi = (uint64_t)s.hi, lo = s.lo;
+  if (below) {
+    lo = ~lo + 1;
+    hi = ~hi + (lo == 0);
+  }
+  /* Long division, 32 bits a step. */
+  uint64_t part[3] = {hi, lo >> 32, lo & 0xffffffff}, q[3], rest = 0;
+  q[0] = part[0] / n, rest = part[0] % n;
+  for (int i = 1; i < 3; i++) {
+    uint64_t step = rest << 32 | part[i];
+    q[i] = step / n;
+    rest = step % n;
+  }
+  uint64_t size = q[1] << 32 | q[2];
+  if (q[0] > 0 || size > INT64_MAX) return below ? INT64_MIN : INT64_MAX;
+  return below ? -(int64_t)size : (int64_t)size;
+}
+
+/* Halves both until they are within 64 bits: their ratio stays. */
+static inline void ttb__sum_shrink(ttb__sum *a, ttb__sum *b) {
+  while ((a->hi ^ (int64_t)a->lo >> 63) | (b->hi ^ (int64_t)b->lo >> 63)) {
+    *a = (ttb__sum){a->lo >> 1 | (uint64_t)a->hi << 63, a->hi / 2 - (a->hi % 2 < 0)};
+    *b = (ttb__sum){b->lo >> 1 | (uint64_t)b->hi << 63, b->hi / 2 - (b->hi % 2 < 0)};
+  }
 }
 
 typedef struct ttb__pods {

@@ -44,7 +44,9 @@ static int32_t times(ratio r, uint32_t n) {
 static bool take(const ttb__scaled_metric *m, const ttb__pods *p, const pass *x, ratio *ret) {
   int64_t shown;
   if (m->kind == TTB_AUTOSCALER_UTILISATION) {
-    int64_t request = ttb__sum_read(x->request), value = ttb__sum_read(x->value);
+    ttb__sum s = x->value, r = x->request;
+    ttb__sum_shrink(&s, &r);
+    int64_t value = (int64_t)s.lo, request = (int64_t)r.lo;
     if (request <= 0) return false;
     bool fine = m->flags & TTB_AUTOSCALER_FINE, below = value < 0;
     int64_t size = below ? (value == INT64_MIN ? INT64_MAX : -value) : value;
@@ -53,7 +55,7 @@ static bool take(const ttb__scaled_metric *m, const ttb__pods *p, const pass *x,
     shown = below ? -size : size;
   } else {
     if (x->all == 0) return false;
-    shown = ttb__sum_read(ttb__sum_of(x->value, p->value[1])) / (int64_t)x->all;
+    shown = ttb__sum_divide(ttb__sum_of(x->value, p->value[1]), x->all);
   }
   uint64_t size = shown < 0 ? UINT64_C(0) - (uint64_t)shown : (uint64_t)shown;
   *ret = (ratio){shown < 0, ttb__fp_div(ttb__fp_int(size), m->divisor), shown};
@@ -122,7 +124,7 @@ ttb__proposal ttb__pods_propose(const ttb__autoscaler *a, const ttb__scaled_metr
     told->value_milli = first.shown;
     told->ratio_ppm = ppm_of(first);
     told->raw_milli = m->kind == TTB_AUTOSCALER_UTILISATION
-                          ? ttb__sum_read(x.value) / (int64_t)x.known
+                          ? ttb__sum_divide(x.value, x.known)
                           : first.shown;
   }
   int toward = compare(first);
