@@ -195,12 +195,6 @@ void ttb__autoscaler_tell(const ttb__autoscaler *a, uint32_t metric, const ttb_a
                           ttb__count n, ttb__told *ret);
 /* Whether a ratio counts as on target. */
 bool ttb__autoscaler_within(const ttb__autoscaler *a, ttb__fp ratio);
-/* The number a sample shows, uncut if fine; false: it shows none. */
-bool ttb__autoscaler_value(const ttb__scaled_metric *m, const ttb_autoscaler_sample *s, bool fine,
-                           int64_t *ret);
-/* How many replicas the value speaks of. */
-int32_t ttb__autoscaler_count(const ttb__scaled_metric *m, const ttb_autoscaler_sample *s,
-                              ttb__count n);
 
 static inline ttb__proposal ttb__no_proposal(int32_t failure) {
   return (ttb__proposal){-1, TTB_AUTOSCALER_MISSING, failure, -1};

@@ -279,6 +279,9 @@ static void decide(const ttb__autoscaler *a, ttb__autoscaler_slot *s, const ttb_
     } else {
       if (a->flags & TTB_AUTOSCALER_LEGACY) {
         d->desired = ttb__legacy(a, s, now, d);
+      } else if (d->proposed == d->current) {
+        /* Inside any window's bounds, and no change for a policy. */
+        d->stabilised = d->current;
       } else {
         d->stabilised = stabilise(a, s, now, d);
         d->desired = limit(a, s, now, d);
@@ -353,7 +356,11 @@ int32_t ttb_autoscaler_evaluate(ttb_autoscaler *h, uint32_t slot,
   begin(a, s, current, now);
   decide(a, s, &in, before ? before : now, now, now_ns, &d);
   note(a, s, now, &d);
-  return ttb__struct_write(&ttb__autoscaler_decision_fields, &d, ret);
+  if (ret->struct_size != sizeof d)
+    return ttb__struct_write(&ttb__autoscaler_decision_fields, &d, ret);
+  d.struct_size = sizeof d;
+  *ret = d;
+  return TTB_OK;
 }
 
 int32_t ttb_autoscaler_evaluate_n(ttb_autoscaler *h, const uint32_t *slots, uint32_t n,

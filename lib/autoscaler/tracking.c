@@ -34,11 +34,13 @@ static int64_t scale_signed(int64_t a, int64_t b, int64_t c) {
   return -ttb__scale(a == INT64_MIN ? INT64_MAX : -a, b, c);
 }
 
-bool ttb__autoscaler_value(const ttb__scaled_metric *m, const ttb_autoscaler_sample *s, bool fine,
-                           int64_t *ret) {
+/* The number a sample shows; false: it shows none. */
+static inline bool value_of(const ttb__scaled_metric *m, const ttb_autoscaler_sample *s,
+                            int64_t *ret) {
   if (s->missing || s->capacity_milli < 0) return false;
   *ret = s->value_milli;
   if (m->kind != TTB_AUTOSCALER_UTILISATION) return true;
+  bool fine = m->flags & TTB_AUTOSCALER_FINE;
   if (s->capacity_milli > 0)
     *ret = scale_signed(s->value_milli, fine ? 100000 : 100, s->capacity_milli);
   else if (!fine)
@@ -47,8 +49,9 @@ bool ttb__autoscaler_value(const ttb__scaled_metric *m, const ttb_autoscaler_sam
   return true;
 }
 
-int32_t ttb__autoscaler_count(const ttb__scaled_metric *m, const ttb_autoscaler_sample *s,
-                              ttb__count n) {
+/* How many replicas the value speaks of. */
+static inline int32_t count_of(const ttb__scaled_metric *m, const ttb_autoscaler_sample *s,
+                               ttb__count n) {
   int32_t given = s->replicas < 0 ? 0 : s->replicas;
   if (m->kind == TTB_AUTOSCALER_TOTAL)
     return m->flags & TTB_AUTOSCALER_STATUS ? given : n.current;
@@ -103,9 +106,9 @@ ttb__proposal ttb__autoscaler_propose(const ttb__autoscaler *a, uint32_t metric,
                                 : TTB_AUTOSCALER_NO_VALUE);
   if (s->pods) return ttb__pods_propose(a, m, s->pods, n.current, NULL);
   int64_t value;
-  if (!ttb__autoscaler_value(m, s, m->flags & TTB_AUTOSCALER_FINE, &value))
+  if (!value_of(m, s, &value))
     return ttb__no_proposal(TTB_AUTOSCALER_NO_CAPACITY);
-  int32_t count = ttb__autoscaler_count(m, s, n);
+  int32_t count = count_of(m, s, n);
   bool of_replicas = m->kind == TTB_AUTOSCALER_UTILISATION || m->kind == TTB_AUTOSCALER_AVERAGE;
   if (of_replicas && (count == 0 || n.current == 0)) return ttb__no_proposal(TTB_AUTOSCALER_NOBODY);
   if (m->method == TTB_AUTOSCALER_RATIO) return by_ratio(a, m, value, count, n.current);
@@ -123,9 +126,9 @@ void ttb__autoscaler_tell(const ttb__autoscaler *a, uint32_t metric, const ttb_a
     return;
   }
   int64_t value;
-  if (!ttb__autoscaler_value(m, s, m->flags & TTB_AUTOSCALER_FINE, &value)) return;
+  if (!value_of(m, s, &value)) return;
   bool total = m->kind == TTB_AUTOSCALER_TOTAL;
-  int32_t count = ttb__autoscaler_count(m, s, n);
+  int32_t count = count_of(m, s, n);
   ret->ready = count;
   ret->value_milli = value;
   if (total && value >= 0)
