@@ -84,6 +84,39 @@
  * make a probe due at once. What the target does next is up to the probes
  * (HAProxy's observe and on-error).
  *
+ * ## Outliers
+ *
+ * A target can pass its probes and fail its calls. With `eject` set, what
+ * ttb_health_observe is told is also counted, and targets that stand out are
+ * ejected for a time: ttb_health_ejected says so, the status stays as it is.
+ *
+ *     ROBUST  p = median failure rate of the others, at least 1 / calls
+ *             outlier if (failures - calls * p)^2 >= z^2 * calls * p * (1 - p)
+ *             and failures / calls >= p + gap
+ *     ENVOY   rows of errors; rate < mean - 1.9 * stdev; failures >= 85 %
+ *     GRPC    rate < mean - 1.9 * stdev; failures > 85 %
+ *
+ * Every eject_interval_ms a tick sweeps the table: one caller takes the counts,
+ * gives back whose time is over, and judges the others. Rows eject at once. The
+ * n-th ejection lasts min(n * eject_base_ms, eject_max_ms); n falls by one an
+ * interval in which it behaves.
+ *
+ *     default            ROBUST   ENVOY    GRPC
+ *     eject_max_ppm      50 %     10 %     10 %, the last one may exceed it
+ *     eject_min_kept     1        off      off
+ *     eject_systemic_ppm 50 %     off      off
+ *     eject_errors       off      5        off
+ *     eject_gateway      off      5        off, enforced nowhere by default
+ *     eject_hosts        3        5        5
+ *     eject_requests     50       100      100
+ *     enforce_failure    -        off      all
+ *
+ * ROBUST is what we recommend; the others are for whoever has them today. Their
+ * deviation test finds none if more than 21.7 % are dead, and in a healthy set
+ * of 20 somebody is ejected in two of three sweeps (docs/health.md has the table).
+ * eject_max_ppm counts the ejection in question, so 10 % of 9 targets is none;
+ * in Envoy's older releases, and with TTB_HEALTH_EJECT_ONE, one always may be.
+ *
  * ## A view: the health of a service
  *
  * A ttb_health_view names some targets and how much each matters. Three views
@@ -92,7 +125,7 @@
  *
  * ## Cost and sharing
  *
- * A target takes 64 bytes. Its truth is one word; each change is one
+ * A target takes 64 bytes, 128 if it can be ejected. Its truth is one word; each change is one
  * compare-and-swap, so exactly one caller, in whatever process, learns of it.
  * Nothing is held by anybody: a process killed at any instruction leaves
  * at the most a lease that runs out. There is nothing to join or to recover.
@@ -108,7 +141,7 @@ extern "C" {
 
 /** A handle; see base.h. May be used by several threads at once. */
 typedef struct ttb_health {
-  uint64_t opaque[32]; /**< private */
+  uint64_t opaque[48]; /**< private */
 } ttb_health;
 
 /** @name What a target is before its first result (config.start)
@@ -131,8 +164,28 @@ typedef struct ttb_health {
 
 /** @name Flags of a configuration
  *  @{ */
-#define TTB_HEALTH_DISABLED 1u /**< slots are disabled until ttb_health_enable */
+#define TTB_HEALTH_DISABLED 1u      /**< slots are disabled until ttb_health_enable */
+#define TTB_HEALTH_EJECT_SHADOW 2u  /**< outliers are detected and counted, not ejected */
+#define TTB_HEALTH_EJECT_SPLIT 4u   /**< failures of local origin are judged apart */
+#define TTB_HEALTH_EJECT_ONE 8u     /**< one may always be ejected, whatever eject_max_ppm says */
+#define TTB_HEALTH_EJECT_PROBED 16u /**< a probe that passes ends an ejection */
 /** @} */
+
+/** @name How outliers are found (config.eject)
+ *  @{ */
+#define TTB_HEALTH_EJECT_ROBUST 1 /**< each against the median of the others */
+#define TTB_HEALTH_EJECT_ENVOY 2  /**< Envoy's outlier detection */
+#define TTB_HEALTH_EJECT_GRPC 3   /**< gRPC's (proposal A50) */
+/** @} */
+
+/** @name Failures with a cause, for ttb_health_observe
+ *  @{ */
+#define TTB_HEALTH_GATEWAY 16 /**< the target could not reach what is behind it (502, 503, 504) */
+#define TTB_HEALTH_LOCAL 17   /**< it was not reached: no connection, no answer in time */
+/** @} */
+
+/** What ttb_health_observe returns to the one caller whose outcome ejected the target. */
+#define TTB_HEALTH_EJECTED 16
 
 /** @name How much a member matters to its view
  *  @{ */
@@ -180,8 +233,32 @@ typedef struct ttb_health_config {
   int32_t passive_errors;    /**< traffic errors that count, 1..1000000, TTB_OFF; default 10 */
   int32_t passive_action;    /**< TTB_HEALTH_FAIL_CHECK (default), _SUDDEN_DEATH, _MARK_DOWN */
   uint32_t half_life_ms;     /**< of the latency average, 2..3600000; default 10000 */
-  uint32_t flags;            /**< TTB_HEALTH_DISABLED or 0 */
-  uint64_t seed;             /**< of the jitter; any */
+  uint32_t flags;            /**< TTB_HEALTH_DISABLED, TTB_HEALTH_EJECT_*, or 0 */
+  uint64_t seed;             /**< of the jitter, of enforced shares; any */
+  int32_t eject;             /**< TTB_HEALTH_EJECT_ROBUST, _ENVOY, _GRPC; default TTB_OFF */
+  uint32_t eject_interval_ms; /**< from sweep to sweep, 1..3600000; default 10000 */
+  uint32_t eject_base_ms;    /**< the first ejection, 1..86400000; default 30000 */
+  uint32_t eject_max_ms;     /**< the longest, eject_base_ms..86400000; default 300000 */
+  int32_t eject_jitter_ms;   /**< most to lengthen one by, 1..3600000; default TTB_OFF */
+  int32_t eject_max_ppm;     /**< most that may be ejected, 1..1000000, TTB_OFF; default by profile */
+  int32_t eject_min_kept;    /**< targets that are never ejected, 1..1048576, TTB_OFF */
+  int32_t eject_systemic_ppm; /**< robust: if more look bad, none is, 1..1000000, TTB_OFF */
+  int32_t eject_errors;      /**< failures in a row that eject, 1..60000, TTB_OFF */
+  int32_t eject_gateway;     /**< the same of TTB_HEALTH_GATEWAY, 1..60000, TTB_OFF */
+  int32_t eject_local;       /**< the same of TTB_HEALTH_LOCAL if split, 1..60000, TTB_OFF */
+  uint32_t eject_hosts;      /**< targets needed to compare rates, 2..1048576 */
+  uint32_t eject_requests;   /**< calls a target needs for it, 1..1000000 */
+  int32_t eject_stdev_ppm;   /**< deviations below the mean, 1..100000000, TTB_OFF; default 1900000 */
+  int32_t eject_failure_ppm; /**< failure percentage, 1..1000000, TTB_OFF; default 850000 */
+  uint32_t eject_failure_hosts; /**< targets needed for it, 1..1048576; default 5 */
+  uint32_t eject_failure_requests; /**< calls a target needs for it, 1..1000000; default 50 */
+  int32_t eject_z_ppm;       /**< robust: deviations, 100000..100000000; default 4500000 */
+  int32_t eject_gap_ppm;     /**< robust: and this much above, 1..1000000, TTB_OFF; default 50000 */
+  int32_t enforce_errors_ppm; /**< share of detections ejected, 1..1000000, TTB_OFF; default all */
+  int32_t enforce_gateway_ppm; /**< the same; default TTB_OFF */
+  int32_t enforce_local_ppm; /**< the same; default all */
+  int32_t enforce_rate_ppm;  /**< the same of success rates and robust; default all */
+  int32_t enforce_failure_ppm; /**< the same of percentages; default TTB_OFF, gRPC all */
 } ttb_health_config;
 
 /** One target's status and why it is so. */
@@ -203,6 +280,11 @@ typedef struct ttb_health_info {
   int64_t next_due_ms;    /**< until a probe is due: 0 now, -1 never (disabled) */
   uint64_t latency_ns;    /**< the last one reported, 0 none */
   uint64_t latency_avg_ns; /**< decaying average, 0 none */
+  int32_t ejected;        /**< 1 while it is ejected */
+  uint32_t ejections;     /**< of late: they make the next one longer */
+  int64_t eject_left_ms;  /**< until the ejection is over, which the next sweep sees; 0 none */
+  uint32_t calls;         /**< observed in the interval before the last sweep */
+  uint32_t call_failures; /**< failures among them */
 } ttb_health_info;
 
 /** What concerns the whole table. */
@@ -219,6 +301,15 @@ typedef struct ttb_health_stats {
   uint64_t late;            /**< reports for slots not in use */
   uint64_t pauses;          /**< local pauses found */
   uint64_t clock_adoptions; /**< jumps of the clock beyond the ordinary */
+  uint32_t ejected;         /**< targets that are ejected */
+  uint32_t judged;          /**< targets whose rates the last sweep compared */
+  uint64_t sweeps;          /**< over all targets */
+  uint64_t detected;        /**< outliers found, of any kind */
+  uint64_t enforced;        /**< of these ejected */
+  uint64_t overflows;       /**< of these not, because too many are */
+  uint64_t systemic;        /**< sweeps in which too many looked bad to be so */
+  int32_t mean_ppm;         /**< success rate they were compared with, ppm (if judged > 0) */
+  int32_t threshold_ppm;    /**< below this one is an outlier, ppm (if judged > 0); may be negative */
 } ttb_health_stats;
 
 /** A target as a view names it. Arrays carry equal struct_size: the stride.
@@ -273,7 +364,7 @@ typedef struct ttb_health_summary {
  * @param config     what to check
  * @param ret_detail filled in (TTB_OK or the fault); may be NULL
  * @return TTB_OK; TTB_ERR_MISUSE (NULL); TTB_ERR_RANGE (a field, or recover_ms
- *         above degraded_ms); TTB_ERR_UNSUPPORTED (a field this library does not know)
+ *         above degraded_ms, or eject_max_ms below eject_base_ms); TTB_ERR_UNSUPPORTED (a field this library does not know)
  * @threads any @progress wait-free @alloc none @since 0.1
  */
 TTB_API int32_t ttb_health_check(const ttb_health_config *config, ttb_detail *ret_detail);
@@ -397,18 +488,34 @@ TTB_API int32_t ttb_health_report_n(ttb_health *health, const uint32_t *slots,
  * @brief Says how an ordinary call to the target ended (passive health).
  *
  * A success or slow outcome ends the row of errors and does nothing else; a
- * target that is STALE is left alone. Without an error this is two loads.
+ * target that is STALE is left alone. Without an error this is two loads, and one
+ * addition if outliers are ejected. An ejection by a row of errors looks at
+ * every target, to count the ejected.
  * @param health  the handle
  * @param slot    which target
- * @param outcome TTB_SUCCESS .. TTB_CANCELLED
+ * @param outcome TTB_SUCCESS .. TTB_CANCELLED; TTB_HEALTH_GATEWAY, TTB_HEALTH_LOCAL:
+ *                a failure with a cause
  * @param now_ns  the time, ns
  * @return TTB_OK; the new status if this call changed it (exactly one caller
- *         gets it); TTB_STALE (slot not in use; counted); TTB_ERR_MISUSE;
+ *         gets it); TTB_HEALTH_EJECTED if it ejected the target and did not
+ *         change its status; TTB_STALE (slot not in use; counted); TTB_ERR_MISUSE;
  *         TTB_ERR_RANGE (slot, outcome)
  * @threads any @progress lock-free @alloc none @since 0.1
  */
 TTB_API int32_t ttb_health_observe(ttb_health *health, uint32_t slot, int32_t outcome,
                                    uint64_t now_ns);
+
+/**
+ * @brief Whether a target is ejected as an outlier.
+ *
+ * It comes back by a sweep of ttb_health_tick, and, with TTB_HEALTH_EJECT_PROBED,
+ * by a probe that passes.
+ * @param health the handle
+ * @param slot   which target
+ * @return 1 or 0; TTB_ERR_MISUSE; TTB_ERR_RANGE (slot)
+ * @threads any @progress wait-free @alloc none @since 0.1
+ */
+TTB_API int32_t ttb_health_ejected(const ttb_health *health, uint32_t slot);
 
 /**
  * @brief Puts a target into a status by hand, as if enough results had done it.
@@ -449,7 +556,8 @@ TTB_API int32_t ttb_health_status_n(const ttb_health *health, const uint32_t *sl
                                     uint64_t now_ns, int32_t *ret_status);
 
 /**
- * @brief Records which targets have become stale, and looks for local pauses.
+ * @brief Records which targets have become stale, looks for local pauses, and
+ *        sweeps for outliers when it is time.
  *
  * Call it from time to time, more often than max_pause_ms, and first of all
  * after a wake-up. Reads see staleness without it; this announces each once.

@@ -2,6 +2,7 @@
 /* A table of targets: its place in memory, its life, its batch calls.
  *
  *     region header | config | table counters | slot 0 | slot 1 | ...
+ *     and if targets are ejected    | counters of that | a line a slot | ...
  *
  * I1  layout() alone knows where things are; size, init and attach ask it, and
  *     nothing it returns is ever read back from the region. */
@@ -12,19 +13,23 @@
 #include "../base/fixed.h"
 
 static const uint32_t facts[] = {sizeof(ttb__health_slot), sizeof(ttb__health_table),
-                                 TTB__TIME_BITS};
+                                 TTB__TIME_BITS, sizeof(ttb__outlier_slot),
+                                 TTB__OUTLIER_FIELD};
 static const ttb__format format = {TTB__KIND_HEALTH, &ttb__health_config_fields, facts,
                                    sizeof facts / sizeof *facts};
 
 typedef struct layout {
-  uint64_t table, slots, total;
+  uint64_t table, slots, ejections, outliers, total;
 } layout;
 
 static layout layout_of(const ttb_health_config *c) {
   layout l;
   l.table = ttb__region_body(sizeof *c);
   l.slots = l.table + sizeof(ttb__health_table);
-  l.total = l.slots + sizeof(ttb__health_slot) * (uint64_t)c->capacity;
+  l.ejections = l.slots + sizeof(ttb__health_slot) * (uint64_t)c->capacity;
+  l.outliers = l.ejections + sizeof(ttb__outlier_table);
+  l.total = l.outliers + sizeof(ttb__outlier_slot) * (uint64_t)c->capacity;
+  if (c->eject < 0) l.total = l.ejections;
   return l;
 }
 
@@ -36,6 +41,7 @@ static int32_t read_config(const ttb_health_config *config, ttb_health_config *r
   if (c.recover_ms == 0 && c.degraded_ms > 0) c.recover_ms = (uint32_t)c.degraded_ms;
   if (c.degraded_ms > 0 && c.recover_ms > (uint32_t)c.degraded_ms)
     return ttb__fail(d, TTB_ERR_RANGE, "recover_ms", -1, c.recover_ms, 1, c.degraded_ms);
+  if ((code = ttb__health_eject_read(&c, d)) < 0) return code;
   if (c.fast_interval_ms == 0) c.fast_interval_ms = c.interval_ms;
   if (c.down_interval_ms == 0) c.down_interval_ms = c.interval_ms;
   *ret = c;
@@ -90,6 +96,11 @@ static void open_handle(ttb_health *ret, void *mem, const ttb_health_config *c) 
       .passive_failures = passive_failures(c),
       .start = first_verdict(c),
   };
+  ttb__outlier_open(&t.outlier, c);
+  if (c->eject > 0) {
+    t.ejections = (ttb__outlier_table *)(void *)(base + l.ejections);
+    t.outliers = (ttb__outlier_slot *)(void *)(base + l.outliers);
+  }
   for (int i = 0; i < 3; i++) {
     uint64_t ppm = c->jitter_ppm > 0 ? (uint64_t)c->jitter_ppm : 0;
     t.spread_ms[i] = (uint32_t)(t.interval_ms[i] * ppm / 1000000);

@@ -23,6 +23,7 @@
 #include "../base/atomic.h"
 #include "../base/handle.h"
 #include "../base/region.h"
+#include "outlier.h"
 #include "threshold.h"
 
 #include <trimtab/health.h>
@@ -59,6 +60,9 @@ typedef TTB__HANDLE_STRUCT ttb__health {
   uint32_t lease_ms;
   uint32_t passive_errors, passive_failures; /* errors 0: off */
   ttb__verdict start;
+  ttb__outlier_slot *outliers; /* NULL unless targets are ejected */
+  ttb__outlier_table *ejections;
+  ttb__outlier_params outlier;
   /* cold */
   uint64_t owned; /* bytes to give back, 0 if the memory is the caller's */
   ttb_allocator allocator;
@@ -68,6 +72,9 @@ _Static_assert(sizeof(ttb__health) <= sizeof(ttb_health), "the handle's size is 
 extern const ttb__struct ttb__health_config_fields, ttb__health_info_fields,
     ttb__health_stats_fields, ttb__health_member_fields, ttb__health_view_fields,
     ttb__health_summary_fields;
+
+/* Puts in what the profile of ejection has by default, and checks it. */
+int32_t ttb__health_eject_read(ttb_health_config *c, ttb_detail *d);
 
 /* NULL unless h is a live health handle. */
 static inline ttb__health *ttb__health_of(const ttb_health *h) {
@@ -160,6 +167,9 @@ static inline int32_t ttb__health_pace(ttb__verdict v) {
   if (ttb__level_is_up(v.level)) return v.failing ? TTB_HEALTH_CHANGING : TTB_HEALTH_STEADY;
   return v.failing ? TTB_HEALTH_DOWN : TTB_HEALTH_CHANGING;
 }
+
+/* ms until an ejection is over, 0 if there is none (outlier_sweep.c). */
+uint64_t ttb__outlier_left(const ttb__health *t, uint32_t slot, uint64_t now);
 
 /* ms until a probe is due; w and ask are the slot's words (health_due.c). */
 uint64_t ttb__health_due_in(const ttb__health *t, uint32_t slot, uint64_t w, uint64_t ask,

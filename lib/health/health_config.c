@@ -1,9 +1,14 @@
 /* SPDX-License-Identifier: MIT */
-/* What a table of targets can be told, as rows: see ../base/config.h. */
+/* What a table of targets can be told, as rows: see ../base/config.h; and what
+ * each profile of ejection has by default. */
 #include "health.h"
 
 #define C(type, field, unit, min, max, def, flags) \
   TTB__FIELD(ttb_health_config, type, field, unit, min, max, def, flags)
+
+#define FLAGS                                                                            \
+  (TTB_HEALTH_DISABLED | TTB_HEALTH_EJECT_SHADOW | TTB_HEALTH_EJECT_SPLIT |              \
+   TTB_HEALTH_EJECT_ONE | TTB_HEALTH_EJECT_PROBED)
 
 /* A default of 0 stands for another field's value: see read_config. */
 static const ttb__field config_fields[] = {
@@ -28,8 +33,32 @@ static const ttb__field config_fields[] = {
     C(I32, passive_action, "", TTB_HEALTH_FAIL_CHECK, TTB_HEALTH_MARK_DOWN, TTB_HEALTH_FAIL_CHECK,
       0),
     C(U32, half_life_ms, "ms", 2, 3600000, 10000, 0),
-    C(U32, flags, "", 0, TTB_HEALTH_DISABLED, 0, 0),
+    C(U32, flags, "", 0, FLAGS, 0, 0),
     C(U64, seed, "", 0, 0, 0, TTB__ANY),
+    C(I32, eject, "", TTB_HEALTH_EJECT_ROBUST, TTB_HEALTH_EJECT_GRPC, TTB_OFF, TTB__MAY_BE_OFF),
+    C(U32, eject_interval_ms, "ms", 1, 3600000, 10000, 0),
+    C(U32, eject_base_ms, "ms", 1, 86400000, 30000, 0),
+    C(U32, eject_max_ms, "ms", 1, 86400000, 0, 0),
+    C(I32, eject_jitter_ms, "ms", 1, 3600000, TTB_OFF, TTB__MAY_BE_OFF),
+    C(I32, eject_max_ppm, "ppm", 1, 1000000, 0, TTB__MAY_BE_OFF),
+    C(I32, eject_min_kept, "targets", 1, TTB_MAX_SLOTS, 0, TTB__MAY_BE_OFF),
+    C(I32, eject_systemic_ppm, "ppm", 1, 1000000, 0, TTB__MAY_BE_OFF),
+    C(I32, eject_errors, "calls", 1, 60000, 0, TTB__MAY_BE_OFF),
+    C(I32, eject_gateway, "calls", 1, 60000, 0, TTB__MAY_BE_OFF),
+    C(I32, eject_local, "calls", 1, 60000, 0, TTB__MAY_BE_OFF),
+    C(U32, eject_hosts, "targets", 2, TTB_MAX_SLOTS, 0, 0),
+    C(U32, eject_requests, "calls", 1, 1000000, 0, 0),
+    C(I32, eject_stdev_ppm, "ppm", 1, 100000000, 1900000, TTB__MAY_BE_OFF),
+    C(I32, eject_failure_ppm, "ppm", 1, 1000000, 850000, TTB__MAY_BE_OFF),
+    C(U32, eject_failure_hosts, "targets", 1, TTB_MAX_SLOTS, 5, 0),
+    C(U32, eject_failure_requests, "calls", 1, 1000000, 50, 0),
+    C(I32, eject_z_ppm, "ppm", 100000, 100000000, 4500000, 0),
+    C(I32, eject_gap_ppm, "ppm", 1, 1000000, 50000, TTB__MAY_BE_OFF),
+    C(I32, enforce_errors_ppm, "ppm", 1, 1000000, 1000000, TTB__MAY_BE_OFF),
+    C(I32, enforce_gateway_ppm, "ppm", 1, 1000000, TTB_OFF, TTB__MAY_BE_OFF),
+    C(I32, enforce_local_ppm, "ppm", 1, 1000000, 1000000, TTB__MAY_BE_OFF),
+    C(I32, enforce_rate_ppm, "ppm", 1, 1000000, 1000000, TTB__MAY_BE_OFF),
+    C(I32, enforce_failure_ppm, "ppm", 1, 1000000, 0, TTB__MAY_BE_OFF),
 };
 const ttb__struct ttb__health_config_fields = TTB__STRUCT(ttb_health_config, config_fields);
 
@@ -44,7 +73,9 @@ static const ttb__field info_fields[] = {
     I(U32, changes, ""),          I(U32, reserved, ""),
     I(I64, since_ms, "ms"),       I(I64, age_ms, "ms"),
     I(I64, next_due_ms, "ms"),    I(U64, latency_ns, "ns"),
-    I(U64, latency_avg_ns, "ns"),
+    I(U64, latency_avg_ns, "ns"), I(I32, ejected, ""),
+    I(U32, ejections, ""),        I(I64, eject_left_ms, "ms"),
+    I(U32, calls, "calls"),       I(U32, call_failures, "calls"),
 };
 const ttb__struct ttb__health_info_fields = TTB__STRUCT(ttb_health_info, info_fields);
 
@@ -54,6 +85,9 @@ static const ttb__field stats_fields[] = {
     S(U32, struct_size), S(U32, capacity),  S(U32, enabled), S(U32, unknown),
     S(U32, healthy),     S(U32, degraded),  S(U32, unhealthy), S(U32, stale),
     S(U64, changes),     S(U64, late),      S(U64, pauses),  S(U64, clock_adoptions),
+    S(U32, ejected),     S(U32, judged),    S(U64, sweeps),  S(U64, detected),
+    S(U64, enforced),    S(U64, overflows), S(U64, systemic), S(I32, mean_ppm),
+    S(I32, threshold_ppm),
 };
 const ttb__struct ttb__health_stats_fields = TTB__STRUCT(ttb_health_stats, stats_fields);
 
@@ -105,6 +139,36 @@ static const ttb__field summary_fields[] = {
     Y(U32, degraded),    Y(U32, unhealthy), Y(U32, unknown),   Y(U32, stale),
 };
 const ttb__struct ttb__health_summary_fields = TTB__STRUCT(ttb_health_summary, summary_fields);
+
+/* What a profile has by default where they differ, in the order of
+ * TTB_HEALTH_EJECT_*; those of the peers are theirs. */
+static const struct {
+  int32_t max_ppm, min_kept, systemic_ppm, errors, gateway, local;
+  uint32_t hosts, requests;
+  int32_t enforce_failure_ppm;
+} eject_defaults[] = {
+    {500000, 1, 500000, TTB_OFF, TTB_OFF, TTB_OFF, 3, 50, TTB_OFF},
+    {100000, TTB_OFF, TTB_OFF, 5, 5, 5, 5, 100, TTB_OFF},
+    {100000, TTB_OFF, TTB_OFF, TTB_OFF, TTB_OFF, TTB_OFF, 5, 100, 1000000},
+};
+
+int32_t ttb__health_eject_read(ttb_health_config *c, ttb_detail *d) {
+  if (c->eject_max_ms == 0) c->eject_max_ms = c->eject_base_ms > 300000 ? c->eject_base_ms : 300000;
+  if (c->eject_max_ms < c->eject_base_ms)
+    return ttb__fail(d, TTB_ERR_RANGE, "eject_max_ms", -1, c->eject_max_ms, c->eject_base_ms,
+                     86400000);
+  uint32_t p = c->eject > 0 ? (uint32_t)c->eject - 1 : 0;
+  if (c->eject_max_ppm == 0) c->eject_max_ppm = eject_defaults[p].max_ppm;
+  if (c->eject_min_kept == 0) c->eject_min_kept = eject_defaults[p].min_kept;
+  if (c->eject_systemic_ppm == 0) c->eject_systemic_ppm = eject_defaults[p].systemic_ppm;
+  if (c->eject_errors == 0) c->eject_errors = eject_defaults[p].errors;
+  if (c->eject_gateway == 0) c->eject_gateway = eject_defaults[p].gateway;
+  if (c->eject_local == 0) c->eject_local = eject_defaults[p].local;
+  if (c->eject_hosts == 0) c->eject_hosts = eject_defaults[p].hosts;
+  if (c->eject_requests == 0) c->eject_requests = eject_defaults[p].requests;
+  if (c->enforce_failure_ppm == 0) c->enforce_failure_ppm = eject_defaults[p].enforce_failure_ppm;
+  return TTB_OK;
+}
 
 int32_t ttb_health_field(uint32_t which, uint32_t index, ttb_field *ret_field) {
   static const ttb__struct *const all[] = {

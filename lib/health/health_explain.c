@@ -40,6 +40,14 @@ int32_t ttb_health_explain(const ttb_health *h, uint32_t slot, uint64_t now_ns,
     v = (ttb__verdict){TTB_STATUS_STALE, 0, 0};
   }
   i.counter = ttb__verdict_counter(&t->thresholds, v);
+  if (t->outliers) {
+    uint64_t last = ttb__load_rlx(&t->outliers[slot].last);
+    i.ejected = ttb__outlier_is_ejected(t, slot);
+    i.ejections = ttb__eject_times(ttb__load_rlx(&t->outliers[slot].eject), gen);
+    i.eject_left_ms = (int64_t)ttb__outlier_left(t, slot, now);
+    i.calls = ttb__outlier_calls(last);
+    i.call_failures = ttb__outlier_failures(last) + ttb__outlier_local(last);
+  }
   return ttb__struct_write(&ttb__health_info_fields, &i, ret);
 }
 
@@ -64,5 +72,20 @@ int32_t ttb_health_statistics(const ttb_health *h, uint64_t now_ns, ttb_health_s
   s.late = ttb__load_rlx(&t->table->late);
   s.pauses = ttb__load_rlx(&t->table->pauses);
   s.clock_adoptions = ttb__load_rlx(&t->region->clock.adoptions);
+  if (t->outliers) {
+    const ttb__outlier_table *e = t->ejections;
+    uint64_t rates = ttb__load_rlx(&e->rates);
+    s.ejected = ttb__outlier_count(t).ejected;
+    s.judged = (uint32_t)ttb__load_rlx(&e->judged);
+    s.sweeps = ttb__load_rlx(&e->sweeps);
+    s.detected = ttb__load_rlx(&e->detected);
+    s.enforced = ttb__load_rlx(&e->enforced);
+    s.overflows = ttb__load_rlx(&e->overflows);
+    s.systemic = ttb__load_rlx(&e->systemic);
+    if (s.judged > 0) {
+      s.mean_ppm = (int32_t)((int64_t)(rates >> 32) - (INT64_C(1) << 31));
+      s.threshold_ppm = (int32_t)((int64_t)(uint32_t)rates - (INT64_C(1) << 31));
+    }
+  }
   return ttb__struct_write(&ttb__health_stats_fields, &s, ret);
 }

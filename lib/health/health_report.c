@@ -103,6 +103,8 @@ int32_t ttb_health_report(ttb_health *h, uint32_t slot, int32_t outcome, uint64_
               .reason = failed ? TTB_HEALTH_BY_FAILURES : TTB_HEALTH_BY_LATENCY};
   int32_t code = apply(t, s, &r, now, &before);
   if (code >= 0 && !failed && latency_ns > 0) measure(t, s, latency_ns, before, now);
+  if (code >= 0 && !r.failures && t->outliers && t->outlier.flags & TTB_HEALTH_EJECT_PROBED)
+    (void)ttb__outlier_return(t, slot, now);
   return code;
 }
 
@@ -121,16 +123,11 @@ static void end_row(ttb__health_slot *s, uint32_t gen) {
     if (ttb__cas_rlx(&s->errors, &w, ttb__tagged(gen, 0))) return;
 }
 
-int32_t ttb_health_observe(ttb_health *h, uint32_t slot, int32_t outcome, uint64_t now_ns) {
-  ttb__health *t = ttb__health_of(h);
-  if (!t) return TTB_ERR_MISUSE;
-  if (slot >= t->capacity || outcome < TTB_SUCCESS || outcome > TTB_CANCELLED)
-    return TTB_ERR_RANGE;
-  ttb__health_slot *s = &t->slots[slot];
-  uint64_t w = ttb__load_rlx(&s->state);
-  if (!ttb__target_enabled(w)) return late(t);
-  if (outcome >= TTB_IGNORED || t->passive_errors == 0) return TTB_OK;
+/* A full row of errors is a failed probe, or worse. */
+static int32_t passive(ttb__health *t, ttb__health_slot *s, uint64_t w, int32_t outcome,
+                       uint64_t now_ns) {
   uint32_t gen = ttb__target_gen(w);
+  if (t->passive_errors == 0) return TTB_OK;
   if (outcome != TTB_FAILURE) {
     end_row(s, gen);
     return TTB_OK;
@@ -143,6 +140,29 @@ int32_t ttb_health_observe(ttb_health *h, uint32_t slot, int32_t outcome, uint64
   int32_t code = apply(t, s, &r, now, &before);
   if (code >= 0) want(s, w, now); /* to know for sure */
   return code;
+}
+
+int32_t ttb_health_observe(ttb_health *h, uint32_t slot, int32_t outcome, uint64_t now_ns) {
+  ttb__health *t = ttb__health_of(h);
+  if (!t) return TTB_ERR_MISUSE;
+  bool aside = outcome == TTB_HEALTH_GATEWAY || outcome == TTB_HEALTH_LOCAL;
+  if (slot >= t->capacity || ((outcome < TTB_SUCCESS || outcome > TTB_CANCELLED) && !aside))
+    return TTB_ERR_RANGE;
+  ttb__health_slot *s = &t->slots[slot];
+  uint64_t w = ttb__load_rlx(&s->state);
+  if (!ttb__target_enabled(w)) return late(t);
+  if (outcome >= TTB_IGNORED && !aside) return TTB_OK;
+  bool ejected =
+      t->outliers && ttb__outlier_note(t, slot, ttb__target_gen(w), outcome, now_ns);
+  int32_t code = passive(t, s, w, aside ? TTB_FAILURE : outcome, now_ns);
+  return code == TTB_OK && ejected ? TTB_HEALTH_EJECTED : code;
+}
+
+int32_t ttb_health_ejected(const ttb_health *h, uint32_t slot) {
+  const ttb__health *t = ttb__health_of(h);
+  if (!t) return TTB_ERR_MISUSE;
+  if (slot >= t->capacity) return TTB_ERR_RANGE;
+  return t->outliers && ttb__outlier_is_ejected(t, slot);
 }
 
 /* ---- by hand ---- */
@@ -190,6 +210,7 @@ static int32_t begin(ttb_health *h, uint32_t slot, bool enabled, uint64_t now_ns
   ttb__store_rlx(&s->since,
                  ttb__since(ttb__target_gen(next), v.level, TTB_HEALTH_BY_NOTHING, now));
   if (v.row > 0) want(s, next, now); /* without a history it is due anyhow */
+  if (t->outliers) ttb__outlier_begin(t, slot);
   return TTB_OK;
 }
 

@@ -67,6 +67,7 @@ int32_t ttb_health_tick(ttb_health *h, uint64_t now_ns, uint32_t *ret_slots, uin
   ttb__health *t = ttb__health_of(h);
   if (!t || (!ret_slots && n > 0)) return TTB_ERR_MISUSE;
   uint64_t now = ttb__clock_now(&t->region->clock, now_ns);
+  if (t->outliers) ttb__outlier_sweep(t, now);
   if (note_tick(t, now) || t->ttl_ms == 0) return 0;
   uint32_t found = 0;
   for (uint32_t i = 0; i < t->capacity && (!ret_slots || found < n); i++) {

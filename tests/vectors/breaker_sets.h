@@ -7,6 +7,7 @@
 #include <jansson.h>
 #include <stdbool.h>
 
-bool limits_scenario(const json_t *scenario); /* limits, retry-budget, throttle */
+bool limits_scenario(const json_t *scenario);  /* limits, retry-budget, throttle */
+bool outlier_scenario(const json_t *scenario); /* outlier */
 
 #endif

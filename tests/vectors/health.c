@@ -10,6 +10,7 @@
 
 #include <trimtab/health.h>
 
+#include "breaker_sets.h"
 #include "plan_cases.h"
 
 static unsigned passed, failed;
@@ -303,6 +304,8 @@ static void run_file(const char *path) {
   for (size_t s = 0; s < sizeof sets / sizeof *sets; s++)
     if (!strcmp(name, sets[s].name))
       json_array_foreach(json_object_get(root, "cases"), i, c) count(sets[s].run(c));
+  if (!strcmp(name, "outlier"))
+    json_array_foreach(json_object_get(root, "scenarios"), i, c) count(outlier_scenario(c));
   if (plan_has_set(name))
     json_array_foreach(json_object_get(root, "cases"), i, c) count(of_plan(c));
   if (passed + failed == before) count(wrong("no case of this file can be run"));

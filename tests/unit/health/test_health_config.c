@@ -43,6 +43,7 @@ static int32_t check_with(const ttb_field *f, int64_t v, ttb_detail *d) {
   ttb_health_config c = TTB_CONFIG(ttb_health_config);
   int32_t v32 = (int32_t)v;
   c.degraded_ms = 3600000; /* leaves recover_ms all its range */
+  c.eject_base_ms = 1;     /* and eject_max_ms */
   if (bytes_of(f->type) == 4)
     memcpy((char *)&c + f->offset, &v32, 4);
   else
@@ -72,7 +73,12 @@ static void each_field_has_its_range(void **state) {
 static void fields_that_may_be_off(void **state) {
   (void)state;
   static const char *const may[] = {"degrade_after", "degraded_ms", "fail_ms",       "ttl_ms",
-                                    "max_pause_ms",  "jitter_ppm",  "passive_errors"};
+                                    "max_pause_ms",  "jitter_ppm",  "passive_errors",
+                                    "eject", "eject_jitter_ms", "eject_max_ppm", "eject_min_kept",
+                                    "eject_systemic_ppm", "eject_errors", "eject_gateway",
+                                    "eject_local", "eject_stdev_ppm", "eject_failure_ppm",
+                                    "eject_gap_ppm", "enforce_errors_ppm", "enforce_gateway_ppm",
+                                    "enforce_local_ppm", "enforce_rate_ppm", "enforce_failure_ppm"};
   ttb_field f = TTB_CONFIG(ttb_field);
   for (uint32_t i = 1; ttb_health_field(0, i, &f) == TTB_OK; i++) {
     int found = !strcmp(f.name, "seed");
@@ -96,6 +102,35 @@ static void recover_not_above_degraded(void **state) {
   assert_int_equal(ttb_health_check(&c, &d), TTB_OK);
 }
 
+/* What each profile has by default. */
+static void profiles(void **state) {
+  (void)state;
+  ttb_health_config c = TTB_CONFIG(ttb_health_config), full;
+  for (c.eject = TTB_HEALTH_EJECT_ROBUST; c.eject <= TTB_HEALTH_EJECT_GRPC; c.eject++) {
+    assert_int_equal(ttb__config_read(&ttb__health_config_fields, &c, &full, -1, NULL), TTB_OK);
+    assert_int_equal(ttb__health_eject_read(&full, NULL), TTB_OK);
+    bool robust = c.eject == TTB_HEALTH_EJECT_ROBUST, envoy = c.eject == TTB_HEALTH_EJECT_ENVOY;
+    assert_int_equal(full.eject_max_ppm, robust ? 500000 : 100000);
+    assert_int_equal(full.eject_min_kept, robust ? 1 : TTB_OFF);
+    assert_int_equal(full.eject_systemic_ppm, robust ? 500000 : TTB_OFF);
+    assert_int_equal(full.eject_errors, envoy ? 5 : TTB_OFF);
+    assert_int_equal(full.eject_hosts, robust ? 3 : 5);
+    assert_int_equal(full.eject_requests, robust ? 50 : 100);
+    assert_int_equal(full.eject_max_ms, 300000);
+    assert_int_equal(full.eject_stdev_ppm, 1900000);
+    assert_int_equal(full.eject_failure_ppm, 850000);
+    assert_int_equal(full.enforce_gateway_ppm, TTB_OFF);
+    assert_int_equal(full.enforce_failure_ppm, c.eject == TTB_HEALTH_EJECT_GRPC ? 1000000 : TTB_OFF);
+  }
+  ttb_detail d = TTB_CONFIG(ttb_detail);
+  c.eject = TTB_OFF; /* wrong all the same */
+  c.eject_base_ms = 5000;
+  c.eject_max_ms = 4999;
+  assert_int_equal(ttb_health_check(&c, &d), TTB_ERR_RANGE);
+  assert_string_equal(d.field, "eject_max_ms");
+  assert_int_equal(d.min, 5000);
+}
+
 static void sizes_of_the_struct(void **state) {
   (void)state;
   struct {
@@ -117,7 +152,7 @@ static void sizes_of_the_struct(void **state) {
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(rows_tile_the_structs),      cmocka_unit_test(each_field_has_its_range),
-      cmocka_unit_test(fields_that_may_be_off),     cmocka_unit_test(recover_not_above_degraded),
+      cmocka_unit_test(fields_that_may_be_off), cmocka_unit_test(profiles),     cmocka_unit_test(recover_not_above_degraded),
       cmocka_unit_test(sizes_of_the_struct),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);

@@ -84,7 +84,9 @@ static void statistics(void **state) {
   ttb_health_disable(&h, 5, clock_.now_ns);
   ttb_health_report(&h, 5, TTB_SUCCESS, 0, clock_.now_ns);
   assert_int_equal(ttb_health_statistics(&h, clock_.now_ns, &s), TTB_OK);
-  const ttb_health_stats expected = {sizeof s, 6, 5, 1, 1, 1, 1, 1, 4, 1, 0, 0};
+  const ttb_health_stats expected = {.struct_size = sizeof s, .capacity = 6, .enabled = 5,
+                                     .unknown = 1, .healthy = 1, .degraded = 1, .unhealthy = 1,
+                                     .stale = 1, .changes = 4, .late = 1};
   assert_memory_equal(&s, &expected, sizeof s);
   vclock_jump_ms(&clock_, -5000);
   for (int i = 0; i < 5; i++) /* and goes on from there: a new clock domain */

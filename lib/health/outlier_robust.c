@@ -1,0 +1,81 @@
+/* SPDX-License-Identifier: MIT */
+/* Each target against the median of the others.
+ *
+ *     p = the (lower) median failure rate of the others, at least 1 / calls
+ *     outlier if   (failures - calls * p)^2 >= z^2 * calls * p * (1 - p)
+ *             and  failures / calls >= p + gap
+ *
+ * The score test of one binomial proportion, with a leave-one-out median for the
+ * reference (after P. Huber's and F. Hampel's robust statistics): dead targets
+ * do not move it until they are half of all, and in a healthy set a distance of
+ * z = 4.5 deviations and 5 points is rare whatever the number of targets. A
+ * mean and its deviation have both faults (outlier_rate.c). If more than a share
+ * of all look bad, it is not they who are: none is ejected, that is counted.
+ *
+ * I1  Who is above the median of the others has the same one as everybody above
+ *     it: the n/2-th rate of all. So one rank is looked for, by bisection: the
+ *     table is read some thirty times and no memory is needed.
+ * I2  Doubles only through ../base/fp.h: the same everywhere. */
+#include "../base/fp.h"
+#include "health.h"
+
+#define BITS 26
+
+static uint64_t failure_q26(ttb__outlier_rate r) {
+  return ((uint64_t)r.failures << BITS) / r.calls;
+}
+
+/* The rate that `rank` (from 0) of the judged are not above, the rest are not
+ * below: the smallest x that more than rank of them do not exceed. */
+static uint64_t rate_at(const ttb__health *t, bool local, uint32_t rank) {
+  uint64_t low = 0, high = UINT64_C(1) << BITS;
+  ttb__outlier_rate r;
+  while (low < high) {
+    uint64_t middle = (low + high) / 2;
+    uint32_t below = 0;
+    for (uint32_t i = 0; i < t->capacity; i++)
+      if (ttb__outlier_rate_of(t, i, local, t->outlier.requests, &r))
+        below += failure_q26(r) <= middle;
+    if (below > rank) high = middle;
+    else low = middle + 1;
+  }
+  return low;
+}
+
+static bool is_outlier(const ttb__outlier_params *p, uint64_t median, ttb__outlier_rate r) {
+  uint64_t q = failure_q26(r), floor = (UINT64_C(1) << BITS) / r.calls;
+  if (q <= median) return false;
+  if (median < floor) median = floor; /* one failure is expected of anybody */
+  if ((q - (q < median ? q : median)) * 1000000 < (uint64_t)p->gap_ppm << BITS) return false;
+  ttb__fp one = ttb__fp_int(UINT64_C(1) << BITS), z = ttb__fp_div(ttb__fp_int(p->z_ppm), ttb__fp_int(1000000));
+  ttb__fp rate = ttb__fp_div(ttb__fp_int(median), one), n = ttb__fp_int(r.calls);
+  ttb__fp expected = ttb__fp_mul(n, rate), found = ttb__fp_int(r.failures);
+  if (ttb__fp_le(found, expected)) return false;
+  ttb__fp apart = ttb__fp_sub(found, expected);
+  ttb__fp variance = ttb__fp_mul(expected, ttb__fp_sub(ttb__fp_int(1), rate));
+  return ttb__fp_le(ttb__fp_mul(ttb__fp_mul(z, z), variance), ttb__fp_mul(apart, apart));
+}
+
+void ttb__outlier_robust(ttb__health *t, bool local, uint64_t now) {
+  const ttb__outlier_params *p = &t->outlier;
+  ttb__outlier_rate r;
+  uint32_t n = 0, bad = 0;
+  for (uint32_t i = 0; i < t->capacity; i++)
+    n += ttb__outlier_rate_of(t, i, local, p->requests, &r);
+  ttb__store_rlx(&t->ejections->judged, n < p->hosts ? 0 : n);
+  if (n < p->hosts) return;
+  uint64_t median = rate_at(t, local, (n - 2) / 2);
+  uint64_t offset = UINT64_C(1) << 31, good = 1000000 - (median * 1000000 >> BITS);
+  ttb__store_rlx(&t->ejections->rates,
+                 (good + offset) << 32 | (uint32_t)(good - p->gap_ppm + offset));
+  for (uint32_t i = 0; i < t->capacity; i++)
+    bad += ttb__outlier_rate_of(t, i, local, p->requests, &r) && is_outlier(p, median, r);
+  if (p->systemic_ppm != 0 && bad * UINT64_C(1000000) > (uint64_t)p->systemic_ppm * n) {
+    (void)ttb__add_rlx(&t->ejections->systemic, 1);
+    return;
+  }
+  for (uint32_t i = 0; bad > 0 && i < t->capacity; i++)
+    if (ttb__outlier_rate_of(t, i, local, p->requests, &r) && is_outlier(p, median, r))
+      (void)ttb__outlier_detect(t, i, ttb__target_gen(ttb__load_rlx(&t->slots[i].state)),
+                                p->enforce_rate, now);
+}
