@@ -90,9 +90,9 @@
  * ttb_health_observe is told is also counted, and targets that stand out are
  * ejected for a time: ttb_health_ejected says so, the status stays as it is.
  *
- *     ROBUST  p = median failure rate of the others, at least 1 / calls
+ *     ROBUST  m = median failure rate of the others, p = m + 1 / calls
  *             outlier if (failures - calls * p)^2 >= z^2 * calls * p * (1 - p)
- *             and failures / calls >= p + gap
+ *             and failures / calls >= m + gap
  *     ENVOY   rows of errors; rate < mean - 1.9 * stdev; failures >= 85 %
  *     GRPC    rate < mean - 1.9 * stdev; failures > 85 %
  *
