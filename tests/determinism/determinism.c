@@ -17,6 +17,7 @@ static const struct {
     {"router", determinism_router},
     {"limiter", determinism_limiter},
     {"ladder", determinism_ladder},
+    {"health", determinism_health},
 };
 
 int main(void) {

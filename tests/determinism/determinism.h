@@ -14,5 +14,6 @@ uint64_t determinism_pool(uint64_t seed);
 uint64_t determinism_router(uint64_t seed);
 uint64_t determinism_limiter(uint64_t seed);
 uint64_t determinism_ladder(uint64_t seed);
+uint64_t determinism_health(uint64_t seed);
 
 #endif

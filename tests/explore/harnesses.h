@@ -45,6 +45,9 @@
   ROW(ex_limiter_window) \
   ROW(ex_limiter_budget) \
   ROW(ex_limiter_keys) \
+  ROW(ex_health_eject) \
+  ROW(ex_health_eject_same) \
+  ROW(ex_health_sweep) \
   /* the end */
 
 #define EX_DECLARE(name) extern const ex_harness name;

@@ -2,6 +2,7 @@
 /* A configuration from bytes, a sequence of operations on the table it makes,
  * the same on a region of hostile bytes, and views with hostile texts. Nothing
  * may crash, write outside, or answer what the header does not allow. */
+#include <stddef.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
@@ -31,6 +32,9 @@ static void look(ttb_health *h, uint32_t slot, uint64_t now) {
   must((status >= 0 && status <= TTB_STATUS_STALE) || status == TTB_ERR_RANGE);
   must(ttb_health_explain(h, slot, now, &i) == (status < 0 ? TTB_ERR_RANGE : TTB_OK));
   must(ttb_health_statistics(h, now, &s) == TTB_OK);
+  must(s.ejected <= s.enabled && s.enforced <= s.detected);
+  must(i.eject_left_ms >= 0 && (i.eject_left_ms == 0 || i.ejected == 1));
+  must(ttb_health_ejected(h, slot) == (status < 0 ? TTB_ERR_RANGE : i.ejected));
   must(s.unknown + s.healthy + s.degraded + s.unhealthy + s.stale == s.enabled);
 }
 
@@ -86,6 +90,10 @@ static void operate(ttb_health *h, input *in, uint32_t capacity) {
     case 6: (void)ttb_health_disable(h, slot, now); break;
     case 7: must(ttb_health_next_due_ms(h, now) >= 0); break;
     case 8: show(h, in, now); break;
+    case 9: /* traffic, also with a cause */
+      for (uint32_t i = 0; i < arg % 32; i++)
+        (void)ttb_health_observe(h, slot, arg & 64 ? (int32_t)(arg >> 8) % 4 + 15 : TTB_FAILURE, now);
+      break;
     default: look(h, slot, now);
     }
   }
@@ -105,7 +113,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
   char words[128];
   uint64_t mode = take(&in, 1);
   memset(&c, 0, sizeof c);
-  size_t n = in.left < sizeof c ? in.left : sizeof c;
+  /* Without the part on ejection, which has bytes of its own only if asked for. */
+  size_t first = mode & 16 ? sizeof c : offsetof(ttb_health_config, eject);
+  size_t n = in.left < first ? in.left : first;
   memcpy(&c, in.data, n);
   in.data += n;
   in.left -= n;
@@ -124,6 +134,20 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     c.lease_ms %= 10000;
     c.half_life_ms = c.half_life_ms % 1000 + 2;
     c.flags &= 1;
+    memset(&c.eject, 0, sizeof c - offsetof(ttb_health_config, eject));
+    if (mode & 8) {
+      c.flags |= (uint32_t)take(&in, 1) & 30;
+      c.eject = 1 + (int32_t)take(&in, 1) % 3;
+      c.eject_interval_ms = (uint32_t)take(&in, 1);
+      c.eject_base_ms = (uint32_t)take(&in, 1);
+      c.eject_jitter_ms = (int32_t)take(&in, 1);
+      c.eject_max_ppm = 1 + (int32_t)take(&in, 2) * 10;
+      c.eject_errors = (int32_t)take(&in, 1) % 6;
+      c.eject_hosts = 2;
+      c.eject_requests = c.eject_failure_requests = 1 + (uint32_t)take(&in, 1) % 4;
+      c.eject_failure_hosts = 1;
+      c.enforce_failure_ppm = 500000;
+    }
   }
   claimed.c = c;
   int32_t code = ttb_health_check(&claimed.c, &d);

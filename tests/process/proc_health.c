@@ -4,7 +4,8 @@
  * First quietly: two processes on one mapping at different addresses agree, and
  * each change of status and each lease goes to one of them. Then with kill -9:
  * whatever a process was doing, the others read legal words, no target is lost
- * to the probers for longer than a lease, and every slot can be used as ever. */
+ * to the probers for longer than a lease, and every slot can be used as ever;
+ * never more are ejected than may be, once a sweep has looked. */
 #include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -19,6 +20,7 @@
 
 #define SLOTS 8
 #define ROUNDS 200000
+#define MOST_EJECTED 3 /* of SLOTS */
 #define START UINT64_C(3600000000000)
 #define MS UINT64_C(1000000)
 
@@ -210,9 +212,25 @@ static int check_running(torture *t) {
   return 0;
 }
 
+/* Whatever the dead left of ejections: legal after a sweep, all over in the end. */
+static int check_ejections(torture *t) {
+  ttb_health *h = t->ctx;
+  ttb_health_stats s = TTB_CONFIG(ttb_health_stats);
+  for (int i = 0; i < 10; i++) {
+    uint64_t now = START + __atomic_add_fetch(clock_of(t), 30, 5) * MS;
+    if (ttb_health_tick(h, now, NULL, 0) < 0 || ttb_health_statistics(h, now, &s) < 0)
+      return wrong("tick", 0, 0);
+    if (s.ejected > MOST_EJECTED) return wrong("ejected", s.ejected, MOST_EJECTED);
+  }
+  if (s.ejected != 0) return wrong("ejected for ever", s.ejected, 0);
+  if (s.enforced == 0 || s.sweeps == 0) return wrong("nothing was ever ejected", s.sweeps, 0);
+  return 0;
+}
+
 static int check_quiet(torture *t) {
   ttb_health *h = t->ctx;
   uint32_t slots[SLOTS];
+  if (check_ejections(t) < 0) return -1;
   if (check_running(t) < 0) return -1;
   ttb_health_enable(h, 0, time_of(t)); /* a worker may have died between disable and enable */
   __atomic_fetch_add(clock_of(t), 41, 5); /* every lease and interval is over */
@@ -240,6 +258,16 @@ int main(int argc, char **argv) {
                .check_running = check_running,
                .check_quiet = check_quiet,
                .ctx = &h};
+  c.eject = TTB_HEALTH_EJECT_ENVOY;
+  c.eject_errors = 3;
+  c.eject_interval_ms = 30;
+  c.eject_base_ms = 20;
+  c.eject_max_ms = 100;
+  c.eject_max_ppm = 400000;
+  c.eject_stdev_ppm = 1000000;
+  c.eject_hosts = 3;
+  c.eject_requests = 5;
+  t.size = (uint64_t)ttb_health_size(&c) + 64;
   torture_arguments(&t, argc, argv);
   if (two_processes() < 0 || one_lease_each() < 0) {
     printf("0 passed, 1 failed\n");

@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /* Health against a slow, plain reference: it keeps every result as a letter and
- * counts rows by looking back over them. And JSON that a strict reader accepts,
+ * counts rows by looking back over them. Outliers against the formulas in doubles,
+ * with sorted medians. And JSON that a strict reader accepts,
  * whatever the texts hold. */
+#include <math.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include <trimtab/health.h>
@@ -430,8 +433,135 @@ static void json_is_json(check *c) {
   ttb_health_free(&h);
 }
 
+/* ---- outliers ---- */
+
+#define HOSTS 24
+
+typedef struct host {
+  uint32_t calls, failures;
+  bool ejected, judged, want;
+  uint64_t since, until, times; /* ms */
+} host;
+
+static int by_size(const void *a, const void *b) {
+  double x = *(const double *)a, y = *(const double *)b;
+  return (x > y) - (x < y);
+}
+
+/* What each test finds, in `want`. False: a border a double cannot judge. */
+static bool robust(host *h, uint32_t n, const ttb_health_config *k) {
+  uint32_t bad = 0, judged = 0;
+  for (uint32_t i = 0; i < n; i++) judged += h[i].judged;
+  if (judged < k->eject_hosts) return true;
+  for (uint32_t i = 0; i < n; i++) {
+    double others[HOSTS], f = h[i].failures, c = h[i].calls;
+    uint32_t m = 0;
+    if (!h[i].judged) continue;
+    for (uint32_t j = 0; j < n; j++)
+      if (h[j].judged && j != i) others[m++] = (double)h[j].failures / h[j].calls;
+    qsort(others, m, sizeof *others, by_size);
+    double median = others[(m - 1) / 2], p = median + 1 / c;
+    double z = f > c * p ? (f - c * p) * (f - c * p) - 20.25 * c * p * (1 - p) : -1;
+    double gap = f / c - median - k->eject_gap_ppm / 1e6;
+    if (fabs(z) < 1e-3 || fabs(gap) < 1e-6) return false;
+    h[i].want = z > 0 && gap > 0;
+    bad += h[i].want;
+  }
+  for (uint32_t i = 0; i < n && bad * 2 > judged; i++) h[i].want = false; /* systemic */
+  return true;
+}
+
+static bool deviation(host *h, uint32_t n, const ttb_health_config *k) {
+  double sum = 0, squares = 0, judged = 0;
+  for (uint32_t i = 0; i < n; i++) {
+    if (!h[i].judged) continue;
+    sum += 1 - (double)h[i].failures / h[i].calls;
+    judged++;
+  }
+  if (judged < k->eject_hosts) return true;
+  double mean = sum / judged;
+  for (uint32_t i = 0; i < n; i++) {
+    double apart = 1 - (double)h[i].failures / h[i].calls - mean;
+    if (h[i].judged) squares += apart * apart;
+  }
+  double threshold = mean - 1.9 * sqrt(squares / judged);
+  for (uint32_t i = 0; i < n; i++) {
+    if (!h[i].judged) continue;
+    double rate = 1 - (double)h[i].failures / h[i].calls;
+    if (fabs(rate - threshold) < 1e-5) return false;
+    h[i].want = rate < threshold;
+  }
+  return true;
+}
+
+/* Sweeps of one table, each beside the reference. */
+static void outliers(check *c) {
+  host h[HOSTS];
+  ttb_health t;
+  ttb_health_config k = TTB_CONFIG(ttb_health_config);
+  uint32_t n = 2 + (uint32_t)check_below(c, HOSTS - 1);
+  memset(h, 0, sizeof h);
+  k.capacity = n;
+  k.passive_errors = TTB_OFF;
+  k.eject = check_chance(c, 1, 2) ? TTB_HEALTH_EJECT_ROBUST : TTB_HEALTH_EJECT_ENVOY;
+  bool is_robust = k.eject == TTB_HEALTH_EJECT_ROBUST;
+  k.eject_errors = k.eject_failure_ppm = TTB_OFF;
+  k.eject_hosts = 2 + (uint32_t)check_below(c, 4);
+  k.eject_requests = 1 + (uint32_t)check_below(c, 60);
+  k.eject_max_ppm = (int32_t)check_between(c, 1, 1000000);
+  k.eject_min_kept = check_chance(c, 1, 2) ? TTB_OFF : (int32_t)check_between(c, 1, n);
+  if (ttb_health_new(&t, &k, NULL) != TTB_OK) {
+    CHECK(c, false, "new");
+    return;
+  }
+  uint64_t ms = 3600000;
+  for (int sweep = 0; sweep < 20 && check_step(c); sweep++, ms += 10000) {
+    uint64_t now = ms * 1000000;
+    for (uint32_t i = 0; i < n; i++) {
+      uint32_t share = check_chance(c, 1, 4) ? 100 : (uint32_t)check_below(c, 10);
+      h[i].calls = (uint32_t)check_below(c, 120);
+      h[i].failures = h[i].want = 0;
+      for (uint32_t j = 0; j < h[i].calls; j++) {
+        bool bad = check_below(c, 100) < share;
+        h[i].failures += bad;
+        (void)ttb_health_observe(&t, i, bad ? TTB_FAILURE : TTB_SUCCESS, now);
+      }
+    }
+    (void)ttb_health_tick(&t, now, NULL, 0);
+    uint32_t out = 0;
+    for (uint32_t i = 0; i < n; i++) {
+      if (h[i].ejected && ms >= h[i].until) h[i].ejected = false, h[i].since = ms;
+      else if (!h[i].ejected && h[i].times > 0 && ms - h[i].since >= 10000) h[i].times--;
+      h[i].judged = !h[i].ejected && h[i].calls >= k.eject_requests;
+      out += h[i].ejected;
+    }
+    if (!(is_robust ? robust(h, n, &k) : deviation(h, n, &k))) break;
+    uint32_t kept = k.eject_min_kept > 0 ? (uint32_t)k.eject_min_kept : is_robust && k.eject_min_kept == 0;
+    for (uint32_t i = 0; i < n; i++) {
+      bool room = (out + 1) * UINT64_C(1000000) <= (uint64_t)k.eject_max_ppm * n && out + 1 + kept <= n;
+      if (!h[i].want || !room) continue;
+      h[i].ejected = true;
+      h[i].times += h[i].times * 30000 < 330000;
+      h[i].until = ms + (h[i].times * 30000 < 300000 ? h[i].times * 30000 : 300000);
+      out++;
+    }
+    for (uint32_t i = 0; i < n; i++) {
+      ttb_health_info f = TTB_CONFIG(ttb_health_info);
+      (void)ttb_health_explain(&t, i, now, &f);
+      CHECK(c, f.ejected == h[i].ejected, "target %u of %u: %d, should be %d (%u of %u failed)", i, n,
+            f.ejected, h[i].ejected, h[i].failures, h[i].calls);
+      CHECK(c, f.ejections == h[i].times, "target %u: %u times, should be %u", i, f.ejections,
+            (unsigned)h[i].times);
+      CHECK(c, f.eject_left_ms == (h[i].ejected ? (int64_t)(h[i].until - ms) : 0), "left");
+    }
+  }
+  ttb_health_free(&t);
+}
+
 int main(int argc, char **argv) {
   check c = check_start(argc, argv);
+  check_property_slow(&c, "outliers are those of the formulas, within the limits", 500);
+  while (!c.wrong && c.step < c.limit) outliers(&c);
   against_the_reference(&c);
   json_is_json(&c);
   return check_end(&c);
