@@ -37,18 +37,42 @@
  *    It!", of Envoy's consecutive_5xx and of most small libraries);
  *  - **failure rate**: failures / calls >= failure_rate within the window, once
  *    min_calls are in it (as Hystrix, resilience4j, Polly);
- *  - **slow rate**: the same of the calls reported as #TTB_SLOW, if
- *    slow_rate_ppm is on (as resilience4j, Sentinel).
+ *  - **slow rate**: the same of the calls reported as #TTB_SLOW or
+ *    #TTB_SLOW_FAILURE, if slow_rate_ppm is on (as resilience4j, Sentinel);
+ *    ttb_breaker_report_timed compares with slow_ms itself;
+ *  - **CUSUM**, if cusum_bad_ppm is on: the sequential test of Page (1954). A sum
+ *    goes up at each failure, down at each success, never below 0:
+ *
+ *        S = max(0, S + up) or max(0, S - down), opens at S >= limit
+ *
+ *    Steps and limit come from a healthy failure rate, a bad one, and how many
+ *    calls there should be on average between two trips for nothing
+ *    (ttb_breaker_cusum shows them). Of all rules with as few false trips it
+ *    finds a rate like 30 % soonest: from 5 % to 30 % in 44 calls, where five in
+ *    a row takes 600. Keep **consecutive** beside it: that is quicker when
+ *    everything fails. A healthy success writes no memory;
+ *  - **average**: the moving average of successes is below average_success_ppm,
+ *    over about average_calls calls or over window_ms (as finagle's failure
+ *    accrual):
+ *
+ *        average = average * w + success * (1 - w)
+ *        w = e^(-1/average_calls)  or  e^(-time since the last call/window_ms)
+ *
+ *    once average_calls are in, or window_ms is over and min_calls are in it.
  *
  * The window is the last window_ms in 16 buckets; the oldest leaves whole, so
  * between 15/16 and 16/16 of window_ms are looked at. It is exact over idle gaps
  * of any length. A bucket that reaches 260,000 calls halves its counts: the
  * rates stay right, `calls` then says less than there were. With window_calls it
- * is the last so many calls instead, whenever they were: k of n, as Failsafe.
+ * is the last so many calls instead, whenever they were, up to 4,096: k of n, as
+ * Failsafe, and resilience4j's default. With #TTB_BREAKER_FIXED_WINDOW the window
+ * begins anew when window_ms is over, and with it a generation (as gobreaker's
+ * Interval).
  *
  * A success counts as a call, resets the row of failures and does not open the
- * breaker (unless #TTB_BREAKER_TRIP_ON_SUCCESS). To the first two rules a slow
- * outcome is a success. Ignored and cancelled outcomes count nowhere.
+ * breaker (unless #TTB_BREAKER_TRIP_ON_SUCCESS). To all rules but the slow rate a
+ * slow success is a success, a slow failure a failure. Ignored and cancelled
+ * outcomes count nowhere.
  *
  * ## Open, half-open, closed again
  *
@@ -59,7 +83,7 @@
  *
  *     length(step) = min(open_ms * growth^step, open_max_ms)
  *
- * A failed round is one step; after closing, the next opening is one step, too,
+ * and open_max_ms from step open_steps on, if that is set. A failed round is one step; after closing, the next opening is one step, too,
  * less one for each open_decay_ms it was closed. open_jitter_ppm takes up to
  * that share off, drawn from seed, slot and generation; nothing is ever added.
  *
@@ -79,16 +103,36 @@
  * are #TTB_THROTTLED. Which ones follows from seed, slot, generation and their
  * number, evenly spread.
  *
+ * By hand: ttb_breaker_set opens a breaker for open_ms, forces it open until
+ * somebody sets another state, disables or resets it; ttb_breaker_open_for opens
+ * it for any time.
+ *
  * Each transition begins a new generation. A report that belongs to an earlier
- * one is #TTB_STALE: counted, and changes nothing (Polly#217).
+ * one is #TTB_STALE: counted, and changes nothing (Polly#217). While closed a
+ * ticket is otherwise a permission: reporting it twice counts twice, unless
+ * #TTB_BREAKER_CHECK_TICKETS keeps a ring of those that are out.
  *
  * ## A table of breakers
  *
  * An object holds `capacity` breakers (slots 0..capacity-1) under one
  * configuration: one an endpoint, a route, a tenant. A single breaker is a
- * table of one: slot 0. A breaker costs `size(n+1) - size(n)` bytes: 64 with
- * the consecutive rule alone, 192 with a window, 320 with the slow rule, too,
- * 128 with window_calls, at up to 4 probes.
+ * table of one: slot 0. A breaker costs `size(n+1) - size(n)` bytes, at up to 4
+ * probes: 64 with the consecutive and the CUSUM rule, 192 with a time window, 320
+ * with the slow rule, too; with window_calls 128 up to 128 of them (1,152 for
+ * 4,096; about twice that with the slow rule); 64 more with the average, 128 for
+ * each further stripe, about 500 with #TTB_BREAKER_DETAILED.
+ *
+ * With key_idle_ms the table finds its slots by itself: a breaker for each of up
+ * to some 800,000 keys (a route, a tenant, a host), without a lock:
+ *
+ *     int64_t t = ttb_breaker_acquire_key(&b, ttb_hash(route, n, 0), now_ns);
+ *
+ * A key that nobody asks for during that time may lose its breaker to another
+ * one. It costs 12 bytes a slot.
+ *
+ * Threads that share one busy breaker write to one line. With `stripes` the time
+ * window has so many copies, and threads that have joined write each to their
+ * own; who asks sums over all.
  *
  * ## Several processes
  *
@@ -267,7 +311,7 @@ typedef struct ttb_breaker_stats {
 /** @name Presets (ttb_breaker_preset)
  *  @{ */
 #define TTB_BREAKER_PLAIN 1        /**< five failures in a row, 60 s */
-#define TTB_BREAKER_RESILIENCE4J 2 /**< its defaults; the window 100 s instead of 100 calls */
+#define TTB_BREAKER_RESILIENCE4J 2 /**< its defaults: 50 % of the last 100 calls, 60 s */
 #define TTB_BREAKER_GOBREAKER 3    /**< its defaults: more than five in a row, 60 s */
 #define TTB_BREAKER_POLLY 4        /**< version 8: 10 % of 100 calls in 30 s, 5 s */
 #define TTB_BREAKER_FAILSAFE 5     /**< its defaults: one failure, 60 s */

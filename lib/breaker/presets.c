@@ -3,8 +3,7 @@
  * kinds of callee. A row says only in what it differs from the default; what it
  * cannot say is in docs/breaker.md.
  *
- * Sources: resilience4j (CircuitBreakerConfig; its count window of 100 is here
- * one of 100 s), gobreaker v2 (Settings), Polly v8 (CircuitBreakerStrategyOptions),
+ * Sources: resilience4j (CircuitBreakerConfig), gobreaker v2 (Settings), Polly v8 (CircuitBreakerStrategyOptions),
  * Failsafe (CircuitBreakerConfig), Envoy (outlier_detection, consecutive_5xx
  * with base_ejection_time), Hystrix (HystrixCommandProperties), and the plain
  * breaker of M. Nygard, "Release It!". */
@@ -15,7 +14,7 @@
 static const ttb_breaker_config presets[] = {
     [TTB_BREAKER_PLAIN] = {.consecutive = 5, .failure_rate_ppm = TTB_OFF, .open_ms = 60000},
     [TTB_BREAKER_RESILIENCE4J] = {.consecutive = TTB_OFF, .failure_rate_ppm = 500000,
-                                  .slow_rate_ppm = 1000000, .window_ms = 100000, .min_calls = 100,
+                                  .slow_rate_ppm = 1000000, .window_calls = 100, .min_calls = 100,
                                   .open_ms = 60000, .open_decay_ms = TTB_OFF,
                                   .half_open_probes = 10, .half_open_calls = 10,
                                   .half_open_rate_ppm = 500000,
@@ -31,8 +30,10 @@ static const ttb_breaker_config presets[] = {
     [TTB_BREAKER_HYSTRIX] = {.consecutive = TTB_OFF, .failure_rate_ppm = 500000,
                              .window_ms = 10000, .min_calls = 20, .open_ms = 5000,
                              .flags = TTB_BREAKER_OPEN_AFTER},
-    /* Many short calls, comes back in seconds; one bad answer is none. */
-    [TTB_BREAKER_HTTP] = {.consecutive = 10, .failure_rate_ppm = 500000, .slow_rate_ppm = 900000,
+    /* Many short calls, comes back in seconds; one bad answer is none, a third of
+     * them is found by the sum long before the rate. */
+    [TTB_BREAKER_HTTP] = {.consecutive = TTB_OFF, .failure_rate_ppm = 500000, .slow_rate_ppm = 900000,
+                          .cusum_healthy_ppm = 50000, .cusum_bad_ppm = 300000,
                           .window_ms = 10000, .min_calls = 20, .open_ms = 5000,
                           .open_growth_ppm = 2000000, .open_max_ms = 60000,
                           .open_jitter_ppm = 200000, .half_open_probes = 3, .half_open_calls = 5,

@@ -18,6 +18,7 @@ static const struct {
     {"limiter", determinism_limiter},
     {"ladder", determinism_ladder},
     {"health", determinism_health},
+    {"breaker", determinism_breaker},
 };
 
 int main(void) {

@@ -45,7 +45,9 @@ static void looks_right(ttb_breaker *b, const ttb_breaker_config *c, uint32_t sl
   must(i.failures <= i.calls);
   must(i.failure_rate_ppm >= -1 && i.failure_rate_ppm <= 1000000);
   must(i.probes_out <= (c->half_open_probes ? c->half_open_probes : 1));
-  must(i.retry_after_ms >= -1 && i.retry_after_ms <= 3600001);
+  must(i.retry_after_ms >= -1 && i.retry_after_ms <= 604800001);
+  must(i.cusum <= i.cusum_limit && i.slow_failures <= i.slow + i.failures);
+  must(i.average_ppm >= -1 && i.average_ppm <= 1000000);
   must(i.slow <= i.calls && i.slow_rate_ppm >= -1 && i.slow_rate_ppm <= 1000000);
   must(i.open_step < 16 && i.probe_failures + i.probe_slow <= i.probe_calls);
   must(ttb_breaker_peek(b, slot, now) == TTB_OK || i.retry_after_ms != 0);
@@ -69,11 +71,29 @@ static void operate(ttb_breaker *shared, ttb_breaker *mine, unsigned char *mem, 
     case 1: {
       int64_t t = ttb_breaker_acquire(b, op.slot, now);
       if (t >= 0) out[n++ % OUT] = t;
+      if (op.value & 1) { /* and by key */
+        uint64_t keys[2] = {op.value, time};
+        int64_t tickets[2];
+        int32_t slot = ttb_breaker_claim(b, keys[op.ticket & 1], now);
+        must(slot < (int32_t)(c->capacity ? c->capacity : 1) || bytes == 0);
+        must(ttb_breaker_find(b, op.value) < (int32_t)(c->capacity ? c->capacity : 1) || bytes == 0);
+        if (ttb_breaker_acquire_key_n(b, keys, 2, now, tickets) > 0 && tickets[0] >= 0)
+          out[n++ % OUT] = tickets[0];
+      }
       break;
     }
-    case 2: (void)ttb_breaker_report(b, out[op.ticket % OUT], op.value % 6, now); break;
+    case 2:
+      if (op.value & 0x80) {
+        (void)ttb_breaker_report_timed(b, out[op.ticket % OUT], op.value % 6, time, now);
+      } else {
+        (void)ttb_breaker_report(b, out[op.ticket % OUT], op.value % 6, now);
+      }
+      break;
     case 3: (void)ttb_breaker_report(b, (int64_t)time, op.value, now); break;
-    case 4: (void)ttb_breaker_set(b, op.slot, op.value % 6, now); break;
+    case 4:
+      if (op.value & 0x80) (void)ttb_breaker_open_for(b, op.slot, (uint32_t)time, now);
+      else (void)ttb_breaker_set(b, op.slot, op.value % 6, now);
+      break;
     case 5:
       if (!joined) joined = ttb_breaker_join(shared, 1 + op.value % 2, mine) == TTB_OK;
       else if (op.value & 1) ttb_breaker_free(mine), joined = false;

@@ -236,6 +236,65 @@ static int single_steps(unsigned *passed, unsigned *failed) {
   return 0;
 }
 
+/* Killed while a slot at rest changes its key, and while a call enters the last
+ * calls. */
+
+typedef struct claimed {
+  ttb_breaker b;
+  int64_t old; /* a ticket of the old key */
+  uint64_t now;
+} claimed;
+
+#define OLD_KEY 5
+#define NEW_KEY 6
+
+static int prepare_claim(singlestep *s) {
+  claimed *x = s->ctx;
+  ttb_breaker_config c = TTB_CONFIG(ttb_breaker_config);
+  c.key_idle_ms = 1000;
+  c.consecutive = 3;
+  c.window_calls = 100;
+  memset(s->mem, 0, (size_t)s->size);
+  if (ttb_breaker_init(&x->b, s->mem, s->size, &c) < 0) return wrong("init", 0);
+  x->old = ttb_breaker_acquire_key(&x->b, OLD_KEY, T0);
+  (void)ttb_breaker_report(&x->b, x->old, TTB_FAILURE, T0);
+  x->now = T0 + 10000 * MS;
+  return 0;
+}
+static void call_claim(singlestep *s) {
+  claimed *x = s->ctx;
+  int64_t t = ttb_breaker_acquire_key(&x->b, NEW_KEY, x->now);
+  (void)ttb_breaker_report(&x->b, t, TTB_FAILURE, x->now);
+}
+static int check_claim(singlestep *s, int ended) {
+  claimed *x = s->ctx;
+  ttb_breaker_info i = info(&x->b, 0, x->now);
+  if (ended && i.key != NEW_KEY) return wrong("not claimed", (int64_t)i.key);
+  if (i.key == NEW_KEY && i.failures > 1) return wrong("failures of both keys", i.failures);
+  if (i.key == NEW_KEY && i.consecutive > 1) return wrong("a row of both keys", i.consecutive);
+  if (ttb_breaker_claim(&x->b, NEW_KEY, x->now) != 0) return wrong("wedged", (int64_t)i.key);
+  if (ttb_breaker_report(&x->b, x->old, TTB_FAILURE, x->now) != TTB_STALE)
+    return wrong("the old key counts for the new one", 0);
+  uint32_t calls = info(&x->b, 0, x->now).calls;
+  (void)ttb_breaker_report(&x->b, ttb_breaker_acquire_key(&x->b, NEW_KEY, x->now), TTB_SUCCESS, x->now);
+  i = info(&x->b, 0, x->now);
+  if (i.calls != calls + 1 || i.failures > 1) return wrong("calls", i.calls);
+  return ttb_breaker_claim(&x->b, OLD_KEY, x->now) == TTB_LIMIT ? 0 : wrong("one slot, two keys", 0);
+}
+
+static void single_steps_of_keys(unsigned *passed, unsigned *failed) {
+  claimed x;
+  /* Every third: a claim looks at many places. */
+  singlestep s = {.size = 4096, .stride = 3, .ctx = &x, .prepare = prepare_claim,
+                  .call = call_claim, .check = check_claim};
+  int code = singlestep_run(&s);
+  if (code == SINGLESTEP_UNSUPPORTED) return;
+  printf("a claim of a slot at rest: %llu kill points, %llu wrong\n", (unsigned long long)s.points,
+         (unsigned long long)s.failed);
+  *passed += (unsigned)(s.points - s.failed);
+  *failed += (unsigned)s.failed + (code != 0 && s.failed == 0);
+}
+
 /* ---- 3. torture ---- */
 
 #define WORKERS 8
@@ -245,6 +304,10 @@ static int single_steps(unsigned *passed, unsigned *failed) {
 #define LEASE_MS 20u
 #define FLAPPING 2u  /* slots that open and close all the time */
 #define COUNTED 62u  /* slots of the other table, that only count */
+#define LAST 30u     /* slots that keep the last calls */
+#define LAST_N 4096u
+#define KEYED 8u     /* slots for .. */
+#define KEYS 12u     /* .. so many keys */
 #define GENS (1u << 20)
 #define TOLD 1
 #define SEEN 2
@@ -257,11 +320,12 @@ typedef struct shared {
   _Alignas(64) word full[FLAPPING]; /* since when in ms 40 | in this generation 20 */
   word faults, events[4];
   _Atomic unsigned char gens[FLAPPING][GENS]; /* TOLD: its event, SEEN: a probe of it */
-  _Alignas(64) unsigned char flapping[8192], counted[65536];
+  _Alignas(64) unsigned char flapping[8192], counted[65536], last[65536], keyed[8192];
+  _Alignas(64) word last_calls[WORKERS][8], last_failures[WORKERS][8];
 } shared;
 
 /* The parent's, and each child's copy. */
-static ttb_breaker flapping, counted;
+static ttb_breaker flapping, counted, last, keyed;
 static uint32_t deaths, deaths_since_quiet, checked_gens[FLAPPING], holes;
 
 static uint64_t rnd(uint64_t *x) {
@@ -351,19 +415,46 @@ static void count(shared *m, ttb_breaker *b, uint32_t worker, uint64_t *x) {
   if (failed) atomic_fetch_add(&m->failures[worker][0], 1);
 }
 
+/* The same for the last calls. */
+static void count_last(shared *m, ttb_breaker *b, uint32_t worker, uint64_t *x) {
+  uint32_t slot = (uint32_t)rnd(x) % LAST;
+  bool failed = rnd(x) % 2;
+  uint64_t now = tick(m);
+  int64_t t = ttb_breaker_acquire(b, slot, now);
+  int32_t code = t < 0 ? (int32_t)t : ttb_breaker_report(b, t, failed, now);
+  if (code != TTB_OK) fault(m, "a breaker that only counts said", (uint32_t)-code);
+  atomic_fetch_add(&m->last_calls[worker][0], 1);
+  if (failed) atomic_fetch_add(&m->last_failures[worker][0], 1);
+}
+
+/* More keys than slots: they change hands all the time. */
+static void change_keys(shared *m, ttb_breaker *b, uint64_t *x) {
+  uint64_t key = 1 + rnd(x) % KEYS, now = tick(m);
+  int64_t t = ttb_breaker_acquire_key(b, key, now);
+  if (t < 0 && t != TTB_LIMIT && t != TTB_AGAIN && t != TTB_OPEN && t != TTB_HALF_OPEN_FULL)
+    fault(m, "a claim said", (uint32_t)-t);
+  if (t < 0) return;
+  int32_t code = ttb_breaker_report(b, t, rnd(x) % 2, tick(m));
+  if (code < 0 && code != TTB_STALE) fault(m, "a report by key said", (uint32_t)-code);
+}
+
 static void work(torture *t, uint32_t worker, uint64_t token) {
   /* Another address than the parent's: the same pages mapped once more. */
   shared *m = mremap(t->mem, 0, (size_t)t->size, MREMAP_MAYMOVE);
-  ttb_breaker shared_flapping, mine, shared_counted;
+  ttb_breaker shared_flapping, mine, shared_counted, shared_last, shared_keyed;
   uint64_t x = t->seed * 1000003 + token;
   if (m == MAP_FAILED || (void *)m == t->mem ||
       ttb_breaker_attach(&shared_flapping, m->flapping, sizeof m->flapping) < 0 ||
       ttb_breaker_attach(&shared_counted, m->counted, sizeof m->counted) < 0 ||
+      ttb_breaker_attach(&shared_last, m->last, sizeof m->last) < 0 ||
+      ttb_breaker_attach(&shared_keyed, m->keyed, sizeof m->keyed) < 0 ||
       ttb_breaker_join(&shared_flapping, TOKEN(token), &mine) < 0)
     _exit(1);
   for (;;) {
     for (int i = 0; i < 16; i++) flap(m, &mine, worker, &x);
     count(m, &shared_counted, worker, &x);
+    count_last(m, &shared_last, worker, &x);
+    change_keys(m, &shared_keyed, &x);
     torture_progress(t, worker);
   }
 }
@@ -380,6 +471,46 @@ static int check_running(torture *t) {
   shared *m = t->mem;
   if (atomic_load(&m->faults) != 0) return wrong("faults", (int64_t)atomic_load(&m->faults));
   return too_many(m) ? wrong("too many probes", 0) : 0;
+}
+
+/* The last calls: as many as were made, until the window is full. */
+static int check_last(shared *m, uint64_t now) {
+  uint64_t calls = 0, failures = 0, in_window = 0, bad = 0;
+  bool full = false;
+  for (int i = 0; i < WORKERS; i++) {
+    calls += atomic_exchange(&m->last_calls[i][0], 0);
+    failures += atomic_exchange(&m->last_failures[i][0], 0);
+  }
+  for (uint32_t slot = 0; slot < LAST; slot++) {
+    ttb_breaker_info i = info(&last, slot, now);
+    in_window += i.calls;
+    bad += i.failures;
+    full = full || i.calls == LAST_N;
+    (void)ttb_breaker_set(&last, slot, TTB_BREAKER_CLOSED, now);
+  }
+  if (full) return 0;
+  if (in_window - calls > deaths_since_quiet) return wrong("last calls", (int64_t)(in_window - calls));
+  /* A kill between head and bit: the call is there, its failure is not. */
+  int64_t off = (int64_t)(bad - failures);
+  if (off > (int64_t)deaths_since_quiet || off < -(int64_t)deaths_since_quiet)
+    return wrong("last failures", off);
+  return 0;
+}
+
+/* After the idle time every slot can be had, and each key has one. */
+static int check_keys(uint64_t *now) {
+  *now += 10000 * MS;
+  for (uint32_t slot = 0; slot < KEYED; slot++)
+    if (info(&keyed, slot, *now).state == TTB_BREAKER_FORCED_OPEN) return wrong("state", slot);
+  for (uint64_t key = 100; key < 100 + KEYED; key++)
+    if (ttb_breaker_claim(&keyed, key, *now) < 0) return wrong("no slot for a key", (int64_t)key);
+  for (uint64_t key = 100; key < 100 + KEYED; key++) {
+    uint32_t slots = 0;
+    for (uint32_t slot = 0; slot < KEYED; slot++) slots += info(&keyed, slot, *now).key == key;
+    if (slots != 1) return wrong("slots of one key", slots);
+  }
+  *now += 10000 * MS;
+  return 0;
 }
 
 static int check_quiet(torture *t) {
@@ -418,6 +549,7 @@ static int check_quiet(torture *t) {
   /* The region may know of one outcome more a death: counted, not yet noted. */
   if (in_window - calls > deaths_since_quiet) return wrong("calls", (int64_t)(in_window - calls));
   if (bad - failures > deaths_since_quiet) return wrong("failures", (int64_t)(bad - failures));
+  if (check_last(m, now) != 0 || check_keys(&now) != 0) return 1;
   deaths_since_quiet = 0;
   atomic_store(&m->clock, now);
   return 0;
@@ -427,6 +559,7 @@ static int torture_it(int argc, char **argv, unsigned *passed) {
   torture t = {.workers = WORKERS, .size = sizeof(shared), .work = work, .recover = recover,
                .check_running = check_running, .check_quiet = check_quiet};
   torture_arguments(&t, argc, argv);
+  if (t.kills > 1000) t.max_s = t.kills; /* by option: all of them, however long it takes */
   if (torture_map(&t) < 0) return 1;
   shared *m = t.mem;
   ttb_breaker b;
@@ -450,6 +583,16 @@ static int torture_it(int argc, char **argv, unsigned *passed) {
   c.min_calls = 100000;
   c.window_ms = 86400000;
   if (ttb_breaker_init(&counted, m->counted, sizeof m->counted, &c) < 0) return 1;
+  c.capacity = LAST;
+  c.flags = TTB_BREAKER_RATE_ABOVE; /* never */
+  c.window_calls = LAST_N;
+  if (ttb_breaker_init(&last, m->last, sizeof m->last, &c) < 0) return 1;
+  c = TTB_CONFIG(ttb_breaker_config);
+  c.capacity = KEYED;
+  c.key_idle_ms = 100;
+  c.open_ms = OPEN_MS;
+  c.lease_ms = LEASE_MS;
+  if (ttb_breaker_init(&keyed, m->keyed, sizeof m->keyed, &c) < 0) return 1;
   atomic_store(&m->clock, T0);
   int status = torture_run(&t);
   printf("opened %llu, reopened %llu, reclosed %llu; generations nobody was told of: %u\n",
@@ -465,6 +608,7 @@ int main(int argc, char **argv) {
   if (two_processes() == 0) passed++;
   else failed++;
   (void)single_steps(&passed, &failed);
+  single_steps_of_keys(&passed, &failed);
   if (torture_it(argc, argv, &passed) != 0) failed++;
   printf("%u passed, %u failed\n", passed, failed);
   return failed == 0 ? 0 : 1;
