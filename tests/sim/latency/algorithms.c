@@ -76,6 +76,7 @@ static ttb_balancer_config config_of(const algorithm *a, const scenario *s, uint
   ttb_balancer_config c = TTB_CONFIG(ttb_balancer_config);
   c.algorithm = a->number, c.capacity = n, c.seed = seed;
   c.threads = s->apart ? 1 : CLIENTS;
+  if (a->set) a->set(&c);
   return c;
 }
 
@@ -169,26 +170,31 @@ static caller pool(const void *how, const scenario *s, const fleet *f, uint32_t 
 
 /* ---- the rows ---- */
 
+static void of_five(ttb_balancer_config *c) { c->choices = 5, c->exact = 1; }
+
 /* Largest: rendezvous looks at everybody in each pick; a pool with maglev is
  * filled one by one, and each fills the table anew. */
 const algorithm algorithms[] = {
-    {"weighted random", balancer, TTB_BALANCER_WEIGHTED_RANDOM, false, 1000},
-    {"round robin", balancer, TTB_BALANCER_ROUND_ROBIN, false, 1000},
-    {"weighted round robin", balancer, TTB_BALANCER_WEIGHTED_ROUND_ROBIN, false, 1000},
-    {"two choices", balancer, TTB_BALANCER_TWO_CHOICES, false, 1000},
-    {"least connections", balancer, TTB_BALANCER_LEAST_CONNECTIONS, false, 1000},
-    {"first fit", balancer, TTB_BALANCER_FIRST_FIT, false, 1000},
-    {"maglev", balancer, TTB_BALANCER_MAGLEV, true, 1000},
-    {"patched maglev", balancer, TTB_BALANCER_PATCHED_MAGLEV, true, 1000},
-    {"ring hash", balancer, TTB_BALANCER_RING_HASH, true, 1000},
-    {"jump", balancer, TTB_BALANCER_JUMP, true, 1000},
-    {"anchor", balancer, TTB_BALANCER_ANCHOR, true, 1000},
-    {"rendezvous", balancer, TTB_BALANCER_RENDEZVOUS, true, 100},
-    {"ketama", balancer, TTB_BALANCER_KETAMA, true, 1000},
-    {"nginx consistent", balancer, TTB_BALANCER_NGINX_CONSISTENT, true, 1000},
-    {"nginx hash", balancer, TTB_BALANCER_NGINX_HASH, true, 1000},
-    {"pool: two choices", pool, TTB_BALANCER_TWO_CHOICES, false, 1000},
-    {"pool: round robin", pool, TTB_BALANCER_WEIGHTED_ROUND_ROBIN, false, 1000},
-    {"pool: maglev", pool, TTB_BALANCER_MAGLEV, true, 100},
+    {"weighted random", balancer, TTB_BALANCER_WEIGHTED_RANDOM, false, 1000, NULL},
+    {"round robin", balancer, TTB_BALANCER_ROUND_ROBIN, false, 1000, NULL},
+    {"weighted round robin", balancer, TTB_BALANCER_WEIGHTED_ROUND_ROBIN, false, 1000, NULL},
+    {"two choices", balancer, TTB_BALANCER_TWO_CHOICES, false, 1000, NULL},
+    {"least connections", balancer, TTB_BALANCER_LEAST_CONNECTIONS, false, 1000, NULL},
+    {"least of five drawn", balancer, TTB_BALANCER_LEAST_CONNECTIONS, false, 1000, of_five},
+    {"first fit", balancer, TTB_BALANCER_FIRST_FIT, false, 1000, NULL},
+    {"peak EWMA", balancer, TTB_BALANCER_PEAK_EWMA, false, 1000, NULL},
+    {"maglev", balancer, TTB_BALANCER_MAGLEV, true, 1000, NULL},
+    {"patched maglev", balancer, TTB_BALANCER_PATCHED_MAGLEV, true, 1000, NULL},
+    {"ring hash", balancer, TTB_BALANCER_RING_HASH, true, 1000, NULL},
+    {"jump", balancer, TTB_BALANCER_JUMP, true, 1000, NULL},
+    {"anchor", balancer, TTB_BALANCER_ANCHOR, true, 1000, NULL},
+    {"rendezvous", balancer, TTB_BALANCER_RENDEZVOUS, true, 100, NULL},
+    {"ketama", balancer, TTB_BALANCER_KETAMA, true, 1000, NULL},
+    {"nginx consistent", balancer, TTB_BALANCER_NGINX_CONSISTENT, true, 1000, NULL},
+    {"nginx hash", balancer, TTB_BALANCER_NGINX_HASH, true, 1000, NULL},
+    {"pool: two choices", pool, TTB_BALANCER_TWO_CHOICES, false, 1000, NULL},
+    {"pool: peak EWMA", pool, TTB_BALANCER_PEAK_EWMA, false, 1000, NULL},
+    {"pool: round robin", pool, TTB_BALANCER_WEIGHTED_ROUND_ROBIN, false, 1000, NULL},
+    {"pool: maglev", pool, TTB_BALANCER_MAGLEV, true, 100, NULL},
 };
 const uint32_t algorithms_count = sizeof algorithms / sizeof *algorithms;

@@ -13,6 +13,7 @@ typedef struct algorithm {
   uint32_t number;  /* TTB_BALANCER_* */
   bool by_key;      /* a key decides, and no state: workers need not share */
   uint32_t largest; /* fleet it is tried with; a larger one takes it too long */
+  void (*set)(ttb_balancer_config *c); /* options of its own; may be NULL */
 } algorithm;
 
 extern const algorithm algorithms[];
