@@ -376,6 +376,28 @@ TTB_API int32_t ttb_pool_add(ttb_pool *joined, const ttb_endpoint *endpoint, uin
 TTB_API int32_t ttb_pool_remove(ttb_pool *joined, uint64_t id, uint64_t now_ns);
 
 /**
+ * @brief Makes the set of endpoints equal to a list: those missing from it are
+ *        removed, new ones added, the others keep slot, calls in flight, causes,
+ *        breaker and health, and get the list's weight.
+ *
+ * The balancer's tables are built once, however much changes. Until the next tick
+ * a degraded endpoint has its whole weight.
+ * @param joined     the caller's handle
+ * @param endpoints  n endpoints of equal struct_size; may be NULL if n is 0
+ * @param n          how many, 0..capacity
+ * @param now_ns     the time, ns
+ * @param ret_detail what is wrong with which; may be NULL
+ * @return TTB_OK; TTB_AGAIN (another writer is at work); TTB_ERR_MISUSE;
+ *         TTB_ERR_DUPLICATE, TTB_ERR_RANGE, TTB_ERR_UNSUPPORTED (an endpoint), or
+ *         TTB_ERR_NOSPACE (n above capacity): nothing has changed;
+ *         TTB_ERR_NOSPACE also if slots that were to be reused have calls in
+ *         flight, as ttb_balancer_update: repeat it
+ * @threads the handle's thread @progress owner lock @alloc none @since 0.1
+ */
+TTB_API int32_t ttb_pool_update(ttb_pool *joined, const ttb_endpoint *endpoints, uint32_t n,
+                                uint64_t now_ns, ttb_detail *ret_detail);
+
+/**
  * @brief Begins or ends a drain: no new calls, those in flight go on.
  * @param joined the caller's handle
  * @param id     which

@@ -531,6 +531,18 @@ typedef void (*ttb__cleaner)(void *ctx, uint32_t row);
 void ttb__balancer_leave(ttb__balancer *b, ttb__cleaner also, void *ctx);
 int32_t ttb__balancer_recover(ttb__balancer *b, uint64_t token, ttb__cleaner also, void *ctx);
 
+/* ---- updates by whoever owns a balancer (endpoints.c) ---- */
+
+enum { TTB__LEFT, TTB__CAME, TTB__STAYED };
+typedef struct ttb__update {
+  uint32_t unit, max_weight; /* the balancer's weight of 1; the owner's largest */
+  void *ctx;
+  /* What became of an endpoint: told under the owner lock, once its word says so. */
+  void (*tell)(void *ctx, int32_t what, uint32_t slot, uint64_t id, uint32_t weight);
+} ttb__update;
+int32_t ttb__balancer_update(ttb_balancer *h, const ttb_endpoint *endpoints, uint32_t n,
+                             const ttb__update *by, ttb_detail *ret_detail);
+
 /* The permit of tickets of a row, unless they are checked one by one: its
  * incarnation. Row and incarnation of another thread only with moving tickets. */
 static inline uint32_t ttb__balancer_permit(const ttb__balancer *b, uint32_t row) {

@@ -143,9 +143,21 @@ int32_t ttb_balancer_set_weight(ttb_balancer *h, uint64_t id, uint32_t weight) {
 typedef struct list {
   const unsigned char *first;
   uint32_t stride, n;
+  const ttb__update *by;
 } list;
 
 static const void *element(const list *l, uint32_t i) { return l->first + (uint64_t)i * l->stride; }
+
+/* Endpoint i as the balancer shall have it. */
+static int32_t read_element(const ttb__balancer *b, const list *l, uint32_t i, ttb_endpoint *ret,
+                            ttb_detail *d) {
+  int32_t code = read_endpoint(b, element(l, i), ret, (int32_t)i, d);
+  if (code < 0 || !l->by) return code;
+  if (ret->weight > l->by->max_weight)
+    return ttb__fail(d, TTB_ERR_RANGE, "weight", (int32_t)i, ret->weight, 1, l->by->max_weight);
+  ret->weight *= l->by->unit;
+  return TTB_OK;
+}
 
 static uint32_t size_of(const void *element) {
   uint32_t size;
@@ -160,7 +172,7 @@ static int32_t check_list(ttb__balancer *b, const list *l, ttb_detail *d) {
   memset(table, 0, 4 * ((size_t)b->index_mask + 1));
   for (uint32_t i = 0; i < l->n; i++) {
     ttb_endpoint e, other;
-    int32_t code = read_endpoint(b, element(l, i), &e, (int32_t)i, d);
+    int32_t code = read_element(b, l, i, &e, d);
     if (code < 0) return code;
     if (size_of(element(l, i)) != l->stride)
       return ttb__fail(d, TTB_ERR_RANGE, "struct_size", (int32_t)i, size_of(element(l, i)),
@@ -169,7 +181,7 @@ static int32_t check_list(ttb__balancer *b, const list *l, ttb_detail *d) {
     uint32_t p = (uint32_t)ttb__splitmix(&mixed) & b->index_mask;
     for (uint32_t k = 0; k <= b->index_mask && table[p] != 0; k++, p = (p + 1) & b->index_mask) {
       uint32_t j = table[p] - 1;
-      if (j < i && read_endpoint(b, element(l, j), &other, -1, NULL) == TTB_OK && other.id == e.id)
+      if (j < i && read_element(b, l, j, &other, NULL) == TTB_OK && other.id == e.id)
         return ttb__fail(d, TTB_ERR_DUPLICATE, "id", (int32_t)i, (int64_t)e.id, 0, 0);
     }
     table[p] = i + 1;
@@ -177,14 +189,23 @@ static int32_t check_list(ttb__balancer *b, const list *l, ttb_detail *d) {
   return TTB_OK;
 }
 
+static void tell(const list *l, int32_t what, uint32_t slot, uint64_t id, uint32_t weight) {
+  if (l->by) l->by->tell(l->by->ctx, what, slot, id, weight / l->by->unit);
+}
+
 int32_t ttb_balancer_update(ttb_balancer *h, const ttb_endpoint *endpoints, uint32_t n,
                             ttb_detail *ret_detail) {
+  return ttb__balancer_update(h, endpoints, n, NULL, ret_detail);
+}
+
+int32_t ttb__balancer_update(ttb_balancer *h, const ttb_endpoint *endpoints, uint32_t n,
+                             const ttb__update *by, ttb_detail *ret_detail) {
   ttb__balancer *b = ttb__balancer_joined(h);
   if (!b || (n > 0 && !endpoints))
     return ttb__fail(ret_detail, TTB_ERR_MISUSE, "endpoints", -1, 0, 0, 0);
   if (n > b->capacity)
     return ttb__fail(ret_detail, TTB_ERR_NOSPACE, "n", -1, n, 0, b->capacity);
-  list l = {.first = (const unsigned char *)endpoints, .n = n};
+  list l = {.first = (const unsigned char *)endpoints, .n = n, .by = by};
   if (n > 0) l.stride = size_of(endpoints);
   int32_t code = lock(b);
   if (code < 0) return ttb__fail(ret_detail, code, NULL, -1, 0, 0, 0);
@@ -194,22 +215,27 @@ int32_t ttb_balancer_update(ttb_balancer *h, const ttb_endpoint *endpoints, uint
   uint32_t *stays = ttb__balancer_part(b, b->scratch_at); /* a word a slot */
   memset(stays, 0, 4 * (size_t)b->capacity);
   for (uint32_t i = 0; i < n; i++) {
-    if (read_endpoint(b, element(&l, i), &e, -1, NULL) < 0) continue;
+    if (read_element(b, &l, i, &e, NULL) < 0) continue;
     int32_t slot = ttb__balancer_lookup(b, e.id);
     if (slot >= 0) stays[slot] = 1;
   }
   for (uint32_t slot = 0; slot < b->capacity; slot++)
-    if (!stays[slot] && ttb__word_used(ttb__load_rlx(&ttb__endpoint_at(b, slot)->word)))
+    if (!stays[slot] && ttb__word_used(ttb__load_rlx(&ttb__endpoint_at(b, slot)->word))) {
       evict(b, slot);
+      tell(&l, TTB__LEFT, slot, ttb__load_rlx(&ttb__balancer_ids(b)[slot]), 0);
+    }
   for (uint32_t i = 0, at = 0; i < n; i++) {
-    if (read_endpoint(b, element(&l, i), &e, -1, NULL) < 0) continue;
+    if (read_element(b, &l, i, &e, NULL) < 0) continue;
     int32_t slot = ttb__balancer_lookup(b, e.id);
-    if (slot >= 0)
+    if (slot >= 0) {
       redescribe(b, &e, (uint32_t)slot);
-    else if ((at = free_slot(b, at)) < b->capacity)
+      tell(&l, TTB__STAYED, (uint32_t)slot, e.id, e.weight);
+    } else if ((at = free_slot(b, at)) < b->capacity) {
       place(b, &e, at);
-    else
+      tell(&l, TTB__CAME, at, e.id, e.weight);
+    } else {
       code = ttb__fail(ret_detail, TTB_ERR_NOSPACE, "endpoints", (int32_t)i, n, 0, b->capacity);
+    }
   }
   ttb__balancer_rebuild(b);
   return unlock(b, code);

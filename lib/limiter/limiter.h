@@ -151,8 +151,9 @@ static inline uint64_t ttb__limiter_clock(ttb__limiter *l, uint64_t now_ns) {
 /* ---- joined threads (limiter_join.c) ---- */
 
 void ttb__limiter_leave(ttb__limiter *l);
-/* Makes a handle that of a row which somebody else gave out (a pool). */
-void ttb__limiter_use_row(ttb__limiter *l, uint32_t row);
+/* Makes a handle that of a row. A pool's rows are not of l->rows: it has put its
+ * own there first. */
+void ttb__limiter_use_row(ttb__limiter *l, ttb__row mine);
 /* Gives back all that a row holds. */
 void ttb__limiter_give_all(const ttb__limiter *l, uint32_t row);
 

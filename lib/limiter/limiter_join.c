@@ -8,11 +8,12 @@
 
 #include <string.h>
 
-void ttb__limiter_use_row(ttb__limiter *l, uint32_t row) {
-  l->row = row;
+void ttb__limiter_use_row(ttb__limiter *l, ttb__row mine) {
+  l->row = mine.index;
+  l->mine = mine;
   /* Each begins on a line of its own as far as there are lines. */
   if (l->number == TTB_LIMITER_BULKHEAD)
-    l->u.bulkhead.hint = row * 8 % l->u.bulkhead.permits;
+    l->u.bulkhead.hint = l->row * 8 % l->u.bulkhead.permits;
 }
 
 int32_t ttb_limiter_join(const ttb_limiter *shared, uint64_t token, ttb_limiter *ret) {
@@ -23,8 +24,7 @@ int32_t ttb_limiter_join(const ttb_limiter *shared, uint64_t token, ttb_limiter 
   int32_t row = ttb__rows_join(l->rows, l->threads, token, &mine);
   if (row < 0) return row;
   ttb__limiter joined = *l;
-  ttb__limiter_use_row(&joined, (uint32_t)row);
-  joined.mine = mine;
+  ttb__limiter_use_row(&joined, mine);
   joined.owned = 0; /* the memory stays with whoever made it */
   memset(ret, 0, sizeof *ret);
   memcpy(ret, &joined, sizeof joined);

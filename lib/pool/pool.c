@@ -88,7 +88,7 @@ int32_t ttb_pool_init(ttb_pool *ret, void *mem, uint64_t size, const ttb_pool_co
     code = ttb_limiter_init(&p.limits[p.n_limits], at, n, &parts.limits[p.n_limits]);
     if (code < 0) return code;
   }
-  ttb__pool_limits_sort(&p);
+  ttb__pool_limits_open(&p);
   ttb__region_ready(mem);
   give_handle(ret, &p);
   return TTB_OK;
@@ -127,7 +127,7 @@ int32_t ttb_pool_attach(ttb_pool *ret, void *mem, uint64_t size) {
     if (ttb__limiter_of(limit)->capacity != 1 || ttb__limiter_of(limit)->threads != c.threads)
       return TTB_ERR_CORRUPT;
   }
-  ttb__pool_limits_sort(&p);
+  ttb__pool_limits_open(&p);
   ttb_breaker_stats bs = TTB_CONFIG(ttb_breaker_stats);
   ttb_health_stats hs = TTB_CONFIG(ttb_health_stats);
   if (ttb_breaker_statistics(&p.breaker, &bs) < 0 || bs.capacity != c.capacity ||
@@ -188,7 +188,8 @@ int32_t ttb_pool_join(const ttb_pool *shared, uint64_t token, ttb_pool *ret) {
   if (code < 0) return code;
   ttb__breaker_of(&joined.breaker)->row = ttb__pool_row(&joined);
   for (uint32_t i = 0; i < joined.n_limits; i++)
-    ttb__limiter_use_row(ttb__limiter_of(&joined.limits[i]), ttb__pool_row(&joined));
+    ttb__limiter_use_row(ttb__limiter_of(&joined.limits[i]),
+                         ttb__balancer_of(&joined.balancer)->mine);
   give_handle(ret, &joined);
   return TTB_OK;
 }
@@ -210,6 +211,24 @@ static int32_t endpoint_of(const ttb_endpoint *given, ttb_endpoint *ret) {
   return ret->weight > TTB_POOL_MAX_WEIGHT ? TTB_ERR_RANGE : TTB_OK;
 }
 
+/* What follows from an endpoint that came, left, or was given another weight: all
+ * of it again in the next tick, if a kill cuts it short. */
+static void came(ttb__pool *p, uint32_t slot, uint64_t id, uint32_t weight, uint64_t now_ns) {
+  ttb_balancer_info i = TTB_CONFIG(ttb_balancer_info);
+  if (ttb_balancer_inspect(&p->balancer, slot, &i) == TTB_OK)
+    ttb__pool_keep_weight(p, &i, weight);
+  (void)ttb_breaker_set(&p->breaker, slot, TTB_BREAKER_CLOSED, now_ns);
+  ttb__pool_derive_breaker(p, slot, now_ns); /* somebody may have met its predecessor's */
+  (void)ttb_health_enable(&p->health, slot, now_ns);
+  ttb__pool_event(p, TTB_POOL_ADDED, slot, id, (int64_t)weight, now_ns);
+}
+static void left(ttb__pool *p, uint32_t slot, uint64_t id, uint64_t now_ns) {
+  /* Closed for the next one: nobody who meets the newcomer early is refused. */
+  (void)ttb_breaker_set(&p->breaker, slot, TTB_BREAKER_CLOSED, now_ns);
+  (void)ttb_health_disable(&p->health, slot, now_ns);
+  ttb__pool_event(p, TTB_POOL_REMOVED, slot, id, 0, now_ns);
+}
+
 int32_t ttb_pool_add(ttb_pool *h, const ttb_endpoint *endpoint, uint64_t now_ns) {
   ttb__pool *p = ttb__pool_joined(h);
   ttb_endpoint e;
@@ -219,14 +238,7 @@ int32_t ttb_pool_add(ttb_pool *h, const ttb_endpoint *endpoint, uint64_t now_ns)
   uint32_t weight = e.weight;
   e.weight *= TTB__POOL_UNIT;
   if ((slot = ttb_balancer_add(&p->balancer, &e)) < 0) return slot;
-  uint32_t s = (uint32_t)slot;
-  ttb_balancer_info i = TTB_CONFIG(ttb_balancer_info);
-  if (ttb_balancer_inspect(&p->balancer, s, &i) == TTB_OK)
-    ttb__pool_keep_weight(p, &i, weight);
-  (void)ttb_breaker_set(&p->breaker, s, TTB_BREAKER_CLOSED, now_ns);
-  ttb__pool_derive_breaker(p, s, now_ns); /* somebody may have met its predecessor's */
-  (void)ttb_health_enable(&p->health, s, now_ns);
-  ttb__pool_event(p, TTB_POOL_ADDED, s, e.id, (int64_t)weight, now_ns);
+  came(p, (uint32_t)slot, e.id, weight, now_ns);
   return slot;
 }
 
@@ -237,11 +249,33 @@ int32_t ttb_pool_remove(ttb_pool *h, uint64_t id, uint64_t now_ns) {
   if (slot < 0) return slot;
   int32_t code = ttb_balancer_remove(&p->balancer, id);
   if (code < 0) return code;
-  /* Closed for the next one: nobody who meets the newcomer early is refused. */
-  (void)ttb_breaker_set(&p->breaker, (uint32_t)slot, TTB_BREAKER_CLOSED, now_ns);
-  (void)ttb_health_disable(&p->health, (uint32_t)slot, now_ns);
-  ttb__pool_event(p, TTB_POOL_REMOVED, (uint32_t)slot, id, 0, now_ns);
+  left(p, (uint32_t)slot, id, now_ns);
   return TTB_OK;
+}
+
+typedef struct update {
+  ttb__pool *pool;
+  uint64_t now_ns;
+} update;
+
+static void tell(void *ctx, int32_t what, uint32_t slot, uint64_t id, uint32_t weight) {
+  const update *u = ctx;
+  ttb_balancer_info i = TTB_CONFIG(ttb_balancer_info);
+  if (what == TTB__CAME)
+    came(u->pool, slot, id, weight, u->now_ns);
+  else if (what == TTB__LEFT)
+    left(u->pool, slot, id, u->now_ns);
+  else if (ttb_balancer_inspect(&u->pool->balancer, slot, &i) == TTB_OK)
+    ttb__pool_keep_weight(u->pool, &i, weight);
+}
+
+int32_t ttb_pool_update(ttb_pool *h, const ttb_endpoint *endpoints, uint32_t n, uint64_t now_ns,
+                        ttb_detail *ret_detail) {
+  ttb__pool *p = ttb__pool_joined(h);
+  if (!p) return ttb__fail(ret_detail, TTB_ERR_MISUSE, "joined", -1, 0, 0, 0);
+  update u = {p, now_ns};
+  const ttb__update by = {TTB__POOL_UNIT, TTB_POOL_MAX_WEIGHT, &u, tell};
+  return ttb__balancer_update(&p->balancer, endpoints, n, &by, ret_detail);
 }
 
 int32_t ttb_pool_drain(ttb_pool *h, uint64_t id, int32_t on, uint64_t now_ns) {

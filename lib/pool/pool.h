@@ -106,8 +106,9 @@ int64_t ttb__pool_pick(ttb__pool *p, uint64_t hash, const uint32_t *excluded, ui
 
 /* ---- limits (pool_limits.c) ---- */
 
-/* Once all limits are in a handle: in which order they are asked. */
-void ttb__pool_limits_sort(ttb__pool *p);
+/* Once all limits are in a handle: whose their rows are, in which order they are
+ * asked. */
+void ttb__pool_limits_open(ttb__pool *p);
 /* Tells by an event of what a limit has refused since somebody did so last. */
 void ttb__pool_limits_tell(ttb__pool *p, uint64_t now_ns);
 uint64_t ttb__pool_limits_refused(const ttb__pool *p);

@@ -161,6 +161,8 @@ static int32_t limit_part(const ttb_pool_config *c, uint32_t i, ttb__pool_parts 
   if ((code = agree(&l->capacity, 1, "limits.capacity", d)) < 0 ||
       (code = agree(&l->threads, r->settings.threads, "limits.threads", d)) < 0)
     return code;
+  if (l->flags & TTB_LIMITER_KEYED) /* there is one slot, of the pool */
+    return ttb__fail(d, TTB_ERR_RANGE, "limits.flags", (int32_t)i, l->flags, 0, 0);
   if (l->seed == 0) l->seed = r->settings.seed;
   return ttb_limiter_check(l, d);
 }

@@ -20,16 +20,18 @@ static uint32_t cost_of(const ttb_limiter *l) {
   switch (ttb__limiter_of(l)->number) {
   case TTB_LIMITER_RETRY_TOKENS: return 0;
   case TTB_LIMITER_RATE: return 1;
+  case TTB_LIMITER_RETRY_CONCURRENT: return 2;
   case TTB_LIMITER_RETRY: return 3;
   case TTB_LIMITER_THROTTLE: return 4;
-  case TTB_LIMITER_BULKHEAD: return 6;
-  default: return 5;
+  case TTB_LIMITER_ADAPTIVE: return 5;
+  default: return 6;
   }
 }
 
-void ttb__pool_limits_sort(ttb__pool *p) {
+void ttb__pool_limits_open(ttb__pool *p) {
   for (uint32_t i = 0; i < p->n_limits; i++) {
     uint32_t k = i;
+    ttb__limiter_of(&p->limits[i])->rows = ttb__balancer_of(&p->balancer)->rows;
     for (; k > 0 && cost_of(&p->limits[p->order[k - 1]]) > cost_of(&p->limits[i]); k--)
       p->order[k] = p->order[k - 1];
     p->order[k] = (uint8_t)i;
@@ -41,7 +43,8 @@ static uint32_t ask_of(const ttb_limiter *l, const ttb_pool_call *c) {
   case TTB_LIMITER_BULKHEAD: return c->importance;
   case TTB_LIMITER_RATE: return c->events;
   case TTB_LIMITER_RETRY:
-  case TTB_LIMITER_RETRY_TOKENS: return c->attempt;
+  case TTB_LIMITER_RETRY_TOKENS:
+  case TTB_LIMITER_RETRY_CONCURRENT: return c->attempt;
   default: return 0;
   }
 }

@@ -163,8 +163,11 @@ static caller pool(const void *how, const scenario *s, const fleet *f, uint32_t 
   for (uint32_t w = 0; w < CLIENTS; w++)
     must(ttb_pool_join(&u->pool[balancer_of(u, w)], w + 1, &u->my_pool[w]));
   caller c = {u, pool_acquire, pool_report, pool_add, pool_mark, pool_tick, pool_end};
-  for (uint32_t i = 0; i < there; i++)
-    pool_add(u, (uint32_t)list[i].id - 1, list[i].weight, now);
+  for (uint32_t b = 0; b < balancers_of(u); b++) {
+    must(ttb_pool_update(&u->my_pool[b], list, there, now, NULL));
+    for (uint32_t i = 0; i < there; i++)
+      u->endpoint[b][ttb_pool_find(&u->my_pool[b], list[i].id)] = (uint32_t)list[i].id - 1;
+  }
   return c;
 }
 
@@ -172,8 +175,7 @@ static caller pool(const void *how, const scenario *s, const fleet *f, uint32_t 
 
 static void of_five(ttb_balancer_config *c) { c->choices = 5, c->exact = 1; }
 
-/* Largest: rendezvous looks at everybody in each pick; a pool with maglev is
- * filled one by one, and each fills the table anew. */
+/* Largest: rendezvous looks at everybody in each pick. */
 const algorithm algorithms[] = {
     {"weighted random", balancer, TTB_BALANCER_WEIGHTED_RANDOM, false, 1000, NULL},
     {"round robin", balancer, TTB_BALANCER_ROUND_ROBIN, false, 1000, NULL},
@@ -195,6 +197,6 @@ const algorithm algorithms[] = {
     {"pool: two choices", pool, TTB_BALANCER_TWO_CHOICES, false, 1000, NULL},
     {"pool: peak EWMA", pool, TTB_BALANCER_PEAK_EWMA, false, 1000, NULL},
     {"pool: round robin", pool, TTB_BALANCER_WEIGHTED_ROUND_ROBIN, false, 1000, NULL},
-    {"pool: maglev", pool, TTB_BALANCER_MAGLEV, true, 100, NULL},
+    {"pool: maglev", pool, TTB_BALANCER_MAGLEV, true, 1000, NULL},
 };
 const uint32_t algorithms_count = sizeof algorithms / sizeof *algorithms;

@@ -253,12 +253,72 @@ static void test_endpoints(void **state) {
   fleet_close(&f);
 }
 
+static void test_update(void **state) {
+  (void)state;
+  fleet f;
+  ttb_pool_config c = TTB_CONFIG(ttb_pool_config);
+  c.capacity = 4;
+  fleet_open(&f, &c, 3); /* 100, 101, 102 */
+  uint64_t now = f.clock.now_ns;
+  fleet_fail(&f, 0, 5); /* 100 is ejected */
+  fleet_fail(&f, 1, 5); /* 101 too */
+  fleet_skip_events(&f);
+  ttb_endpoint list[3] = {TTB_CONFIG(ttb_endpoint), TTB_CONFIG(ttb_endpoint), TTB_CONFIG(ttb_endpoint)};
+  list[0].id = 200, list[0].weight = 7;
+  list[1].id = 101, list[1].weight = 3;
+  list[2].id = 201;
+  assert_int_equal(ttb_pool_update(&f.mine, list, 3, now, NULL), TTB_OK);
+  static const struct {
+    int32_t kind;
+    uint64_t id, slot;
+    int64_t value;
+  } story[] = {{TTB_POOL_REMOVED, 100, 0, 0}, {TTB_POOL_REMOVED, 102, 2, 0},
+               {TTB_POOL_ADDED, 200, 0, 7}, {TTB_POOL_ADDED, 201, 2, 1}};
+  for (uint32_t i = 0; i < 4; i++) {
+    ttb_pool_event e = fleet_story(&f);
+    assert_int_equal(e.kind, story[i].kind);
+    assert_int_equal(e.id, story[i].id);
+    assert_int_equal(e.slot, story[i].slot);
+    assert_int_equal(e.value, story[i].value);
+  }
+  assert_int_equal(fleet_row(&f, 0).breaker, TTB_BREAKER_CLOSED); /* not its predecessor's */
+  assert_int_equal(fleet_row(&f, 0).causes, 0);
+  assert_int_equal(fleet_row(&f, 0).weight_64ths, 7 * 64);
+  assert_int_equal(fleet_row(&f, 1).breaker, TTB_BREAKER_OPEN); /* it stayed */
+  assert_int_equal(fleet_row(&f, 1).causes, TTB_CAUSE_BREAKER);
+  assert_int_equal(fleet_row(&f, 1).weight, 3);
+  assert_int_equal(fleet_row(&f, 2).weight, 1);
+  assert_int_equal(ttb_pool_tick(&f.mine, now), 0); /* there is nothing to put right */
+  assert_int_equal(fleet_row(&f, 1).weight_64ths, 3 * 64);
+
+  ttb_detail d = TTB_CONFIG(ttb_detail);
+  list[2].weight = TTB_POOL_MAX_WEIGHT + 1;
+  assert_int_equal(ttb_pool_update(&f.mine, list, 3, now, &d), TTB_ERR_RANGE);
+  assert_string_equal(d.field, "weight");
+  assert_int_equal(d.index, 2);
+  list[2].weight = TTB_POOL_MAX_WEIGHT, list[2].id = 101;
+  assert_int_equal(ttb_pool_update(&f.mine, list, 3, now, &d), TTB_ERR_DUPLICATE);
+  assert_int_equal(ttb_pool_update(&f.mine, list, 5, now, NULL), TTB_ERR_NOSPACE);
+  assert_int_equal(ttb_pool_update(&f.mine, NULL, 1, now, NULL), TTB_ERR_MISUSE);
+  assert_int_equal(ttb_pool_update(&f.shared, list, 2, now, NULL), TTB_ERR_MISUSE);
+  assert_int_equal(ttb_pool_update(NULL, list, 2, now, NULL), TTB_ERR_MISUSE);
+  assert_int_equal(fleet_stats(&f).endpoints, 3); /* nothing has changed */
+  list[2].id = 300;
+  assert_int_equal(ttb_pool_update(&f.mine, list, 3, now, NULL), TTB_OK);
+  assert_int_equal(fleet_row(&f, 2).weight_64ths, TTB_POOL_MAX_WEIGHT * 64);
+  assert_int_equal(ttb_pool_update(&f.mine, NULL, 0, now, NULL), TTB_OK);
+  assert_int_equal(fleet_stats(&f).endpoints, 0);
+  assert_int_equal(fleet_call(&f, TTB_SUCCESS), TTB_NO_ENDPOINT);
+  fleet_close(&f);
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(test_rows_tile),    cmocka_unit_test(test_config),
       cmocka_unit_test(test_memory),       cmocka_unit_test(test_allocation),
       cmocka_unit_test(test_two_mappings), cmocka_unit_test(test_recover),
       cmocka_unit_test(test_rows_run_out), cmocka_unit_test(test_endpoints),
+      cmocka_unit_test(test_update),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

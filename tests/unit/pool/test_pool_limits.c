@@ -113,6 +113,61 @@ static void test_retries_have_a_budget(void **state) {
   fleet_close(&f);
 }
 
+/* Its cells are those of the pool's rows. */
+static void test_retries_in_flight_are_counted_over_all_threads(void **state) {
+  (void)state;
+  fleet f;
+  ttb_limiter_config l = limit_of(TTB_LIMITER_RETRY_CONCURRENT);
+  l.min_retries = 2;
+  ttb_pool_config c = TTB_CONFIG(ttb_pool_config);
+  c.limits = &l, c.n_limits = 1;
+  fleet_open(&f, &c, 2);
+  ttb_pool other;
+  assert_int_equal(ttb_pool_join(&f.shared, 77, &other), TTB_OK);
+  ttb_pool_call retry[3] = {{.struct_size = sizeof retry[0], .attempt = 1}};
+  retry[1] = retry[2] = retry[0];
+  uint64_t now = f.clock.now_ns;
+  assert_true(ttb_pool_begin(&f.mine, &retry[0], now) >= 0);
+  assert_true(ttb_pool_begin(&other, &retry[1], now) >= 0);
+  assert_int_equal(ttb_pool_begin(&f.mine, &retry[2], now), TTB_LIMIT);
+  assert_int_equal(limit(&f, 0).accepts, 2);
+  assert_int_equal(ttb_pool_end(&f.mine, &retry[0], TTB_SUCCESS, 0, now), TTB_OK);
+  assert_true(ttb_pool_begin(&f.mine, &retry[2], now) >= 0);
+  assert_int_equal(ttb_pool_recover(&f.mine, 77, now), 1); /* its retry is gone */
+  assert_int_equal(limit(&f, 0).accepts, 1);
+  assert_int_equal(ttb_pool_end(&f.mine, &retry[2], TTB_SUCCESS, 0, now), TTB_OK);
+  assert_int_equal(limit(&f, 0).requests, 0);
+  fleet_close(&f);
+}
+
+/* A limit that learns: what the calls of a pool tell it is how long they took. */
+static void test_an_adaptive_limit_learns_from_the_calls(void **state) {
+  (void)state;
+  fleet f;
+  ttb_limiter_config l = limit_of(TTB_LIMITER_ADAPTIVE);
+  l.algorithm = TTB_LIMIT_AIMD, l.initial_limit = 20, l.min_limit = 1, l.timeout_ms = 1000;
+  ttb_pool_config c = TTB_CONFIG(ttb_pool_config);
+  c.limits = &l, c.n_limits = 1;
+  fleet_open(&f, &c, 2);
+  ttb_pool_call call[64];
+  uint32_t first = 0, last = 0;
+  for (int round = 0; round < 60; round++) {
+    uint32_t n = 0;
+    for (; n < 64; n++) {
+      call[n] = (ttb_pool_call){.struct_size = sizeof call[n]};
+      if (ttb_pool_begin(&f.mine, &call[n], f.clock.now_ns) < 0) break;
+    }
+    if (round == 0) first = n;
+    last = n;
+    vclock_ms(&f.clock, 1500); /* all take too long */
+    while (n-- > 0)
+      assert_int_equal(ttb_pool_end(&f.mine, &call[n], TTB_SUCCESS, 0, f.clock.now_ns), TTB_OK);
+  }
+  assert_int_equal(first, 20);
+  assert_true(last < first / 2);
+  fleet_close(&f);
+}
+
 static void test_importance_reaches_the_bulkhead(void **state) {
   (void)state;
   fleet f;
@@ -241,7 +296,9 @@ static void test_configurations(void **state) {
   assert_int_equal(check(&c, "limits.threads", -1), TTB_ERR_RANGE);
   l[3].threads = 0, l[1].struct_size -= 8;
   assert_int_equal(check(&c, "limits.struct_size", 1), TTB_ERR_RANGE);
-  l[1].struct_size += 8, l[0].permits = 99999;
+  l[1].struct_size += 8, l[1].flags = TTB_LIMITER_KEYED;
+  assert_int_equal(check(&c, "limits.flags", 1), TTB_ERR_RANGE);
+  l[1].flags = 0, l[0].permits = 99999;
   assert_int_equal(check(&c, "permits", -1), TTB_ERR_RANGE);
 }
 
@@ -298,6 +355,8 @@ int main(void) {
       cmocka_unit_test(test_all_limits_are_asked_and_given_back),
       cmocka_unit_test(test_no_endpoint_gives_all_back),
       cmocka_unit_test(test_retries_have_a_budget),
+      cmocka_unit_test(test_retries_in_flight_are_counted_over_all_threads),
+      cmocka_unit_test(test_an_adaptive_limit_learns_from_the_calls),
       cmocka_unit_test(test_importance_reaches_the_bulkhead),
       cmocka_unit_test(test_a_tick_tells_what_was_refused),
       cmocka_unit_test(test_a_dead_process_gives_its_permits_back),
