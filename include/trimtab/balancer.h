@@ -140,6 +140,52 @@
  * set_status returned does not pick what they took out. Changing it is a
  * compare-and-swap and one bit of a bitmap, at any number of endpoints.
  *
+ * ## What narrows a pick
+ *
+ * Every algorithm has all of these, and none knows any: who is not in the scope of
+ * a pick is passed over like an ineligible one.
+ *
+ *  - **residency**: `residency` of the configuration and `zones` of a pick are masks
+ *    of zones. Nothing breaks them: no panic, no endpoint asked for, no fallback; the
+ *    zone is part of the word that the pick ends with. Endpoints without a zone are
+ *    in zone 0.
+ *  - **tags** (#TTB_BALANCER_TAGS): a pick names tags that an endpoint must all have.
+ *  - **exclusion**: endpoints already tried; ttb_balancer_acquire_distinct makes
+ *    the whole list in one call.
+ *  - **limit** (#TTB_BALANCER_CAPS): an endpoint with max_inflight calls out is passed
+ *    over; TTB_LIMIT if all are full. With one thread exact; beside others each of
+ *    them may put one call too many on it, so with n joined threads at most
+ *    max_inflight + n - 1 are out.
+ *  - **levels** (#TTB_BALANCER_LEVELS): priorities with Envoy's overprovisioning. A level
+ *    takes all picks while its healthy share * 1.4 is 1 or more; below, what is
+ *    missing goes to the next (ttb_balancer_levels is the formula). Within that the
+ *    *degraded* (status DEGRADED) come behind the healthy of all levels. *Backups*
+ *    (#TTB_ENDPOINT_BACKUP) are picked only while nobody else may be (nginx's and
+ *    HAProxy's rule).
+ *  - **panic**: if all levels together cannot take 100 % and fewer than half of a
+ *    level's endpoints work, probes and outlier detection are not believed there:
+ *    it is the checks that are broken, or the few who are left would be crushed.
+ *    Whatever the other causes say, stays so. ttb_balancer_last tells.
+ *  - **zone**: with `zone` set, picks stay in this host's zone as far as it has its
+ *    share of endpoints for its share of clients; the rest goes where there are
+ *    more endpoints than clients (ttb_balancer_zones). In the level that takes
+ *    most picks, among its healthy, if these are zone_min or more.
+ *  - **slow start** (`slow_start_ms`): who has come, or come back, is at first
+ *    considered in a part of the picks only, by Envoy's curve or HAProxy's steps, in
+ *    proportion to who is there longest. By hash, each key moves there once.
+ *
+ * Level, tier and zone are drawn: by the thread's random numbers, or by the hash for
+ * algorithms by hash, so that a key keeps its endpoint. If nobody can be had where
+ * the draw points, luck in slow start gives way first, then the zone, then level and
+ * tier, and last, where panic is allowed, the belief in probes. Each thread works
+ * the shares out for itself whenever a word has changed: 2 or 3 ns a slot, by the
+ * next pick; changing a word remains a matter of two compare-and-swaps, a bit and a
+ * count.
+ *
+ * The round robins keep a cursor a thread for each of the last 8 scopes it used, so
+ * that scopes do not take each other's turns; a pick with exclusions draws its turn.
+ * Their `lease`, and the one order of lease = 1, hold for plain picks only.
+ *
  * ## Slots
  *
  * An endpoint keeps its slot, in-flight count and generation while it lives,
@@ -166,7 +212,9 @@
  *
  * An endpoint has a line of 64 bytes that holds its word and 14 cells. More than
  * 14 threads take a line more for every 16: 254 threads 1,024 bytes. With the
- * id, the index and the tables a slot of two choices is about 100 bytes.
+ * id, the index and the tables a slot of two choices is about 100 bytes. Tags take
+ * 8 bytes an endpoint, limits 4, slow start 8; levels, a zone or slow start 512 bytes
+ * a thread.
  */
 #ifndef TRIMTAB_BALANCER_H
 #define TRIMTAB_BALANCER_H
@@ -210,7 +258,7 @@ typedef struct ttb_balancer {
 #define TTB_BALANCER_MOVING_TICKETS 2u /**< any thread of the process may report a ticket */
 #define TTB_BALANCER_CHECK_TICKETS 4u  /**< a table of tickets a thread: each double report shows */
 #define TTB_BALANCER_TAGS 8u           /**< endpoints have tags (8 bytes each) */
-#define TTB_BALANCER_CAPS 16u          /**< endpoints have max_inflight (4 bytes each); counts */
+#define TTB_BALANCER_CAPS 16u          /**< endpoints have max_inflight (4 bytes each); counts calls */
 #define TTB_BALANCER_LEVELS 32u        /**< priorities, backups, degraded tier and panic count */
 /** @} */
 

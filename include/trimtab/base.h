@@ -191,7 +191,7 @@ typedef struct ttb_endpoint {
   uint32_t zone;         /**< 1..63: where it is; 0: not said */
   uint32_t priority;     /**< 0..15: its level; 0 is used first */
   uint32_t flags;        /**< TTB_ENDPOINT_BACKUP; default none */
-  uint32_t max_inflight; /**< calls at a time; 0: no limit */
+  uint32_t max_inflight; /**< calls at a time, to 1000000; 0: no limit */
   uint64_t tags;         /**< a set of 64 marks whose meaning is the caller's */
 } ttb_endpoint;
 

@@ -504,6 +504,7 @@ typedef struct ttb__census {
   uint32_t members[TTB_MAX_ZONE + 1];
   uint64_t weight[TTB__LEVELS]; /* of the healthy */
   uint64_t oldest;
+  uint32_t healthy[TTB__LEVELS][TTB_MAX_ZONE + 1]; /* only where a zone comes first */
 } ttb__census;
 void ttb__balancer_count(const ttb__balancer *b, ttb__census *c);
 void ttb__balancer_share(const ttb__balancer *b, ttb__census *c);

@@ -47,7 +47,7 @@ static uint64_t began(const ttb__balancer *b, uint32_t slot) {
 void ttb__balancer_count(const ttb__balancer *b, ttb__census *c) {
   uint32_t high = ttb__load_rlx(&b->table->high);
   if (high > b->capacity) high = b->capacity;
-  memset(c, 0, sizeof *c);
+  memset(c, 0, b->zone ? sizeof *c : offsetof(ttb__census, healthy));
   c->oldest = UINT64_MAX;
   for (uint32_t i = 0; i < TTB__LEVELS; i++) c->level[i].struct_size = sizeof c->level[i];
   for (uint32_t slot = 0; slot < high; slot++) {
@@ -58,8 +58,11 @@ void ttb__balancer_count(const ttb__balancer *b, ttb__census *c) {
     l->endpoints++;
     c->members[zone]++;
     if (!ttb__word_eligible(w)) continue;
-    if (is_degraded(b, w)) l->degraded++;
-    else l->healthy++, c->weight[ttb__word_level_of(b, w)] += ttb__word_weight(w);
+    bool degraded = is_degraded(b, w);
+    l->degraded += degraded;
+    l->healthy += !degraded;
+    if (b->zone) c->healthy[ttb__word_level_of(b, w)][zone] += !degraded;
+    if (!degraded) c->weight[ttb__word_level_of(b, w)] += ttb__word_weight(w);
     if (b->slow_start_ms) {
       uint64_t since = began(b, slot);
       if (since < c->oldest) c->oldest = since;
@@ -85,24 +88,6 @@ void ttb__balancer_share(const ttb__balancer *b, ttb__census *c) {
 
 /* ---- zones ---- */
 
-/* The healthy of one level by zone; how many. */
-static uint32_t by_zone(const ttb__balancer *b, uint32_t level, uint32_t *ret) {
-  uint32_t high = ttb__load_rlx(&b->table->high), n = 0;
-  if (high > b->capacity) high = b->capacity;
-  memset(ret, 0, ZONES * sizeof *ret);
-  for (uint32_t slot = ttb__balancer_next(b, 0, NULL); slot < high;
-       slot = ttb__balancer_next(b, slot + 1, NULL)) {
-    uint64_t w = ttb__load_rlx(&ttb__endpoint_at(b, slot)->word);
-    uint32_t zone = ttb__word_zone(w);
-    if (!ttb__word_eligible(w) || ttb__word_level_of(b, w) != level || is_degraded(b, w) ||
-        !(b->residency >> zone & 1))
-      continue;
-    ret[zone]++;
-    n++;
-  }
-  return n;
-}
-
 /* Where the clients are: as told; else where the endpoints of all levels are, also
  * those that fail now. */
 static void clients_by_zone(const ttb__balancer *b, const ttb__census *c, uint32_t *ret) {
@@ -120,14 +105,14 @@ static uint32_t busiest(const ttb__census *c) {
 }
 
 static void plan_zones(const ttb__balancer *b, const ttb__census *c, ttb__plan *p) {
-  uint32_t clients[ZONES], healthy[ZONES];
+  uint32_t clients[ZONES];
   p->zoned = TTB__LEVELS;
   if (b->zone == 0) return;
   uint32_t level = busiest(c);
-  if (c->level[level].panic || by_zone(b, level, healthy) < b->zone_min) return;
+  if (c->level[level].panic || c->level[level].healthy < b->zone_min) return;
   clients_by_zone(b, c, clients);
   p->zoned = level;
-  p->stay = ttb__zones(b->zone, clients, healthy, ZONES, p->residual);
+  p->stay = ttb__zones(b->zone, clients, c->healthy[level], ZONES, p->residual);
 }
 
 /* ---- the plan ---- */

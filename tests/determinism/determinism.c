@@ -19,6 +19,7 @@ static const struct {
     {"ladder", determinism_ladder},
     {"health", determinism_health},
     {"breaker", determinism_breaker},
+    {"balancer_scope", determinism_balancer_scope},
 };
 
 int main(void) {

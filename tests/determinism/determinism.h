@@ -16,5 +16,6 @@ uint64_t determinism_router(uint64_t seed);
 uint64_t determinism_limiter(uint64_t seed);
 uint64_t determinism_ladder(uint64_t seed);
 uint64_t determinism_health(uint64_t seed);
+uint64_t determinism_balancer_scope(uint64_t seed);
 
 #endif

@@ -19,6 +19,7 @@
 
 #include <trimtab/balancer.h>
 
+#include "../../lib/balancer/balancer.h"
 #include "../support/singlestep.h"
 #include "../support/torture.h"
 
@@ -103,6 +104,23 @@ static bool two_mappings(void) {
 
 /* ---- what holds of a balancer nobody is writing to ---- */
 
+/* Whether this thread's plan, made of the newest version, is what the words say. */
+static bool plans_well(ttb_balancer *mine) {
+  ttb__balancer *b = ttb__balancer_of(mine);
+  if (!(b->flags & TTB__BALANCER_PLANNED)) return true;
+  ttb__census c;
+  const ttb__plan *p = ttb__balancer_plan(b);
+  ttb__balancer_count(b, &c);
+  ttb__balancer_share(b, &c);
+  bool same = true;
+  for (uint32_t i = 0; i < TTB__LEVELS; i++)
+    same = same && p->healthy[i] == (uint32_t)c.level[i].healthy_load &&
+           p->degraded[i] == (uint32_t)c.level[i].degraded_load &&
+           p->panics[i] == (uint32_t)c.level[i].panic;
+  if (!same) printf("  the plan is old\n");
+  return same;
+}
+
 /* Every endpoint is found, picked in its turn, nobody else is; the lock is free;
  * in flight is what it should be. */
 static bool whole(ttb_balancer *mine, uint64_t in_flight, bool rounds) {
@@ -136,6 +154,7 @@ static bool whole(ttb_balancer *mine, uint64_t in_flight, bool rounds) {
     printf("  eligible %x, picked %x\n", eligible, picked);
     return false;
   }
+  if (!plans_well(mine)) return false;
   int32_t code = ttb_balancer_set_weight(mine, rows[0].id, rows[0].weight);
   return code == (n ? TTB_OK : TTB_ERR_UNKNOWN_ID);
 }
@@ -189,7 +208,7 @@ static int prepare(singlestep *s) {
   for (uint64_t id = 1; id <= 3; id++)
     if (add(&x->mine, id, (uint32_t)id) < 0) return 1;
   for (uint64_t k = 0; k < KEYS; k++) x->home[k] = home_of(&x->mine, k);
-  x->held = ttb_balancer_acquire(&x->mine, 0, 0);
+  x->held = ttb_balancer_acquire(&x->mine, 0, 0); /* and so it has a plan, to become old */
   return x->held < 0;
 }
 
@@ -257,11 +276,12 @@ static void every_instruction(void) {
       {TTB_BALANCER_WEIGHTED_RANDOM, TTB_BALANCER_TRACK},
       {TTB_BALANCER_PATCHED_MAGLEV, TTB_BALANCER_TRACK},
       {TTB_BALANCER_ANCHOR, TTB_BALANCER_TRACK},
+      {TTB_BALANCER_TWO_CHOICES, TTB_BALANCER_LEVELS | TTB_BALANCER_CAPS | TTB_BALANCER_TAGS},
   };
   for (size_t k = 0; k < sizeof kinds / sizeof *kinds; k++)
     for (int what = 0; what < CALLS; what++) {
-      bool history = k > 6;
-      bool writers = k == 0 || k == 3 || (k == 4 && what != WEIGHT) || (history && what != MARK);
+      bool history = k == 7 || k == 8, levels = k == 9;
+      bool writers = k == 0 || k == 3 || levels || (k == 4 && what != WEIGHT) || (history && what != MARK);
       if (what != PICK && !writers) continue;
       stepped x = {.algorithm = kinds[k].algorithm, .flags = kinds[k].flags, .what = what};
       ttb_balancer_config c = config_of(x.algorithm, x.flags);
