@@ -140,7 +140,7 @@ extern "C" {
 
 /** A handle; see base.h. One that has joined belongs to one thread. */
 typedef struct ttb_pool {
-  uint64_t opaque[320]; /**< private */
+  uint64_t opaque[512]; /**< private */
 } ttb_pool;
 
 /** The largest weight of an endpoint in a pool. */

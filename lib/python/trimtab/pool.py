@@ -138,7 +138,7 @@ _ffi.check_layout(_Info, "pool", 1)
 _ffi.check_layout(_Stats, "pool", 2)
 _ffi.check_layout(_Event, "pool", 3)
 
-KIND = Kind("pool", 320, Config)
+KIND = Kind("pool", 512, Config)
 
 _health_check = _ffi.declare("ttb_health_check", i32, ptr, ptr)
 _recover = KIND.declare("recover", i32, u64, u64)
