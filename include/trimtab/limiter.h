@@ -544,6 +544,24 @@ TTB_API int64_t ttb_limiter_backoff_ms(const ttb_limiter_backoff_config *config,
                                        uint64_t previous_ms);
 
 /**
+ * @brief When to send a hedge: the latency that a share of the calls stay below.
+ *
+ * Keep one number a kind of call (0 at first) and give it back with each first
+ * attempt's latency: it follows the quantile, by a thirty-second of itself at the
+ * most (Robbins and Monro). If an attempt is out for longer than that number, ask a
+ * retry budget (attempt 1) whether a second may be sent. With 950000 about one
+ * call in twenty is hedged ("The Tail at Scale", Dean and Barroso, 2013).
+ * @param estimate_ns  what the last call returned, 0 for none, ns
+ * @param latency_ns   how long an attempt took, ns; above 2.4 hours counts as that
+ * @param quantile_ppm share of the calls that shall be quicker, 1..999999, ppm
+ * @return the new estimate, 1..2^43 ns; TTB_ERR_RANGE (a negative estimate, the
+ *         quantile)
+ * @threads any @progress wait-free @alloc none @since 0.1
+ */
+TTB_API int64_t ttb_limiter_hedge_ns(int64_t estimate_ns, uint64_t latency_ns,
+                                     int32_t quantile_ppm);
+
+/**
  * @brief The structs of this header as the library sees them, for bindings.
  * @param which     0 config, 1 info, 2 stats, 3 backoff config
  * @param index     field, from 0
