@@ -35,7 +35,7 @@ uint64_t ttb__outlier_left(const ttb__health *t, uint32_t slot, uint64_t now) {
   uint64_t w = ttb__load_rlx(&t->outliers[slot].eject);
   uint32_t gen = ttb__target_gen(ttb__load_rlx(&t->slots[slot].state));
   uint64_t length = length_of(t, slot, w, gen), age = ttb__ms_since(w, now);
-  return ttb__eject_is(w, gen) && age < length ? length - age : 0;
+  return ttb__outlier_is_ejected(t, slot) && age < length ? length - age : 0;
 }
 
 /* One target: back if its time is over, its times down by one if it behaves. */

@@ -32,7 +32,7 @@ static void look(ttb_health *h, uint32_t slot, uint64_t now) {
   must((status >= 0 && status <= TTB_STATUS_STALE) || status == TTB_ERR_RANGE);
   must(ttb_health_explain(h, slot, now, &i) == (status < 0 ? TTB_ERR_RANGE : TTB_OK));
   must(ttb_health_statistics(h, now, &s) == TTB_OK);
-  must(s.ejected <= s.enabled && s.enforced <= s.detected);
+  must(s.ejected <= s.enabled);
   must(i.eject_left_ms >= 0 && (i.eject_left_ms == 0 || i.ejected == 1));
   must(ttb_health_ejected(h, slot) == (status < 0 ? TTB_ERR_RANGE : i.ejected));
   must(s.unknown + s.healthy + s.degraded + s.unhealthy + s.stale == s.enabled);
