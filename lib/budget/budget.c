@@ -65,8 +65,8 @@ static void open_handle(ttb_budget *ret, void *mem, const ttb__budget_stored *c)
   };
   if (c->actions_a_day > 0) {
     uint64_t actions = (uint64_t)(uint32_t)c->actions_a_day * c->tick_ms;
-    uint64_t q24 = (actions << 24) / DAY_MS, q16 = (actions << 15) / DAY_MS;
-    b.action_q24 = q24 < (1u << 24) ? (uint32_t)q24 : 1u << 24;
+    uint64_t q20 = (actions * TTB__REVIEW << 20) / DAY_MS, q16 = (actions << 15) / DAY_MS;
+    b.action_q20 = q20 < TTB__REVIEW << 20 ? (uint32_t)q20 : TTB__REVIEW << 20;
     b.token_q16 = q16 < 65536 ? (uint32_t)q16 + 1 : 65536;
     b.token_most = 65536 * (2 + (uint32_t)c->actions_a_day % 65536 / 16);
   }

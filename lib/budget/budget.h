@@ -37,20 +37,22 @@
 #define TTB__BUDGET_ONE 4096            /* one replica in Q12 */
 #define TTB__BUDGET_MOST (1 << 29)      /* demand at the most: 131072 replicas */
 #define TTB__ARMS TTB_BUDGET_ARMS
-#define TTB__BINS 128u    /* of needed headroom: 16 an octave of 1 + g */
+#define TTB__FORMS 13u    /* bases and scales, of which an arm picks two */
+#define TTB__BINS 160u    /* of needed headroom: 16 an octave of 1/4 + g */
 #define TTB__AGES 17u     /* groups of orders that may not serve yet */
 #define TTB__RECENT 64u   /* loads kept, a power of two */
-#define TTB__HOLDS 16u
+#define TTB__HOLDS 12u
 #define TTB__BLOCKS 64u   /* of 4 ticks each, kept for the holds; a power of two */
 #define TTB__DAY 288u     /* buckets of 5 minutes */
 #define TTB__WEEK 336u    /* buckets of 30 minutes */
+#define TTB__REVIEW 64u   /* ticks from one choice of arm and hold to the next */
 #define TTB__GAP 8u       /* ticks that may be missed in a row */
 
 /* What the forecast keeps (forecast.c). */
 typedef struct ttb__profile {
-  ttb__a64 bucket; /* which one is at work, counted from the clock's start */
-  ttb__a64 sum;    /* of demand in it: sum 40 | count 24 */
-  ttb__a32 error;  /* mean error relative to demand, Q16 */
+  ttb__a64 end; /* virtual ms at which the bucket at work ends; 0: none is */
+  ttb__a64 sum; /* of demand in it: sum 40 | count 24 */
+  ttb__a32 error;  /* mean error relative to demand, Q24 */
   ttb__a32 filled; /* buckets learned */
 } ttb__profile;
 
@@ -60,28 +62,31 @@ typedef struct ttb__budget_slot {
   ttb__a64 result;  /* desired 32 | arm 8 | hold 8 | reason 8 */
   ttb__a64 violations, actions;
   ttb__a64 level;     /* mean demand of about a day, Q12 + 14 */
+  ttb__a64 hour;      /* the same of 128 ticks */
   ttb__a64 change[2]; /* mean |change| over the start-up time, of 16 and 128 ticks, Q12 + 14 */
-  ttb__a32 spent;   /* share of ticks in violation, Q24 */
+  ttb__a32 spent;   /* share of ticks in violation, Q30 */
   ttb__a32 tokens;  /* downs that may be taken, Q16 */
   ttb__a32 phase;   /* ticks since the histograms were halved */
   ttb__a32 total;   /* weight of all ticks in the histograms */
   ttb__a32 block;   /* highest need of the block at work, in replicas */
   ttb__a32 aim;     /* what the arms aim at: a multiple of the budget, Q16 */
-  ttb__a32 reserved;
+  ttb__a32 foreseen; /* demand the forecast foresees, Q12; renewed every 4 ticks */
   ttb__a32 need;    /* what the arm asked for last, Q12 */
   ttb__a32 peak;    /* load that was judged last, Q12 */
   ttb__profile day, week;
   ttb__a32 recent[TTB__RECENT];          /* demand, by tick */
   ttb__a32 decided[TTB__AGES];           /* the lowest count of a group of ticks */
+  ttb__a32 highest[8];                   /* highest demand of 8 ticks */
   ttb__a32 blocks[TTB__BLOCKS];          /* highest need of 4 ticks, in replicas */
   ttb__a32 hold[TTB__HOLDS];             /* replicas it has, in the shadow */
-  ttb__a32 hold_actions[TTB__HOLDS];     /* its actions a tick, Q24 */
-  ttb__a64 hold_cost[TTB__HOLDS];        /* its mean replicas, Q24 */
+  ttb__a32 hold_most[TTB__HOLDS];        /* highest need of the blocks it looks back on */
+  ttb__a64 hold_sum[TTB__HOLDS];         /* since the last review: actions 20 | replicas 44 */
+  ttb__a32 hold_actions[TTB__HOLDS];     /* its actions a review, Q20 */
+  ttb__a64 hold_cost[TTB__HOLDS];        /* its mean replicas a review, Q16 */
   ttb__a32 headroom[TTB__ARMS];          /* g, Q8 */
-  ttb__a64 base_mean[TTB__ARMS];         /* mean of a, Q12 + 14 */
-  ttb__a64 scale_mean[TTB__ARMS];        /* mean of s */
-  ttb__a32 base[TTB__AGES][TTB__ARMS];   /* the lowest a and s of a group of ticks */
-  ttb__a32 scale[TTB__AGES][TTB__ARMS];
+  ttb__a64 form_mean[TTB__FORMS];        /* mean of a base or scale, Q12 + 14 */
+  ttb__a32 form[TTB__AGES][TTB__FORMS];  /* the lowest of a group of ticks */
+  ttb__a32 low[TTB__FORMS];              /* the lowest of all groups */
   ttb__a32 needed[TTB__ARMS][TTB__BINS]; /* histograms of needed headroom */
   ttb__a32 day_mean[TTB__DAY], week_mean[TTB__WEEK];
 } ttb__budget_slot;
@@ -110,7 +115,7 @@ typedef TTB__HANDLE_STRUCT ttb__budget {
   uint32_t budget_q24; /* the budget as a share */
   uint32_t token_q16;  /* downs a tick; 0: any number */
   uint32_t token_most; /* downs that may be saved up, Q16 */
-  uint32_t action_q24; /* actions a tick that holds may take */
+  uint32_t action_q20; /* actions a review that holds may take */
   ttb__fp unit;        /* linear: 4096 / load a replica may carry */
   ttb__fp full;        /* the same at 100 % */
   ttb__region *region;
@@ -155,6 +160,7 @@ static inline int32_t ttb__budget_cut(int64_t x) {
 static inline int32_t ttb__higher(int32_t a, int32_t b) { return a > b ? a : b; }
 static inline int32_t ttb__lower(int32_t a, int32_t b) { return a < b ? a : b; }
 
+
 /* A mean moved by 2^-shift of the way to x; both below 2^62. */
 static inline uint64_t ttb__toward(uint64_t mean, uint64_t x, uint32_t shift) {
   return x >= mean ? mean + ((x - mean) >> shift) : mean - ((mean - x) >> shift);
@@ -183,11 +189,23 @@ static inline uint64_t ttb__budget_choice_word(const ttb__budget_choice *c) {
   return (uint64_t)(uint32_t)c->desired << 40 | c->arm << 16 | c->hold << 8 | c->reason;
 }
 
+/* Where the orders of a tick are kept. 32 bits of ticks last 2000 years. */
+static inline uint32_t ttb__budget_group(const ttb__budget *b, uint64_t tick) {
+  uint32_t t = (uint32_t)tick;
+  return (b->grain == 1 ? t : t / b->grain) % b->groups;
+}
+
+/* Share of recent ticks in violation, Q24. */
+static inline uint32_t ttb__budget_spent(const ttb__budget_slot *s) {
+  return (ttb__load_rlx(&s->spent) & 0x7fffffff) >> 6;
+}
+
 /* ---- forecast (forecast.c) ---- */
 
 /* Learns demand x at time v (virtual ms) and returns the rise over x, at the most
- * x again, that is foreseen for v + ahead_ms; 0 if there is no forecast to trust. */
-int32_t ttb__forecast(ttb__budget_slot *s, int32_t x, uint64_t v, uint32_t ahead_ms);
+ * x again, that is foreseen for until v + ahead_ms; 0 if there is no forecast to
+ * trust. renew: look at the profiles again; else what was foreseen then stands. */
+int32_t ttb__forecast(ttb__budget_slot *s, int32_t x, uint64_t v, uint32_t ahead_ms, bool renew);
 
 /* Mean error of the profile in use, in ppm of the load; -1: none is filled. */
 int32_t ttb__forecast_error(const ttb__budget_slot *s);
@@ -200,7 +218,7 @@ typedef struct ttb__signals {
   int32_t rise[3];   /* of the last 1, 2, 4 ticks, carried on until an order serves */
   int32_t window[2]; /* the highest load of 8 and of 40 ticks */
   int32_t change[2]; /* mean |change| over the start-up time */
-  int32_t level;     /* mean demand of about a day */
+  int32_t level, hour; /* mean demand of about a day, and of 128 ticks */
   int32_t forecast;  /* the rise foreseen */
 } ttb__signals;
 
@@ -208,7 +226,7 @@ typedef struct ttb__signals {
 int32_t ttb__budget_demand(const ttb__budget *b, int64_t load_milli);
 
 /* A slot without a past gets the prior. */
-void ttb__arms_begin(ttb__budget_slot *s, const ttb__signals *g);
+void ttb__arms_begin(ttb__budget_slot *s);
 /* What each arm would have needed to carry `peak` goes into its histogram. */
 void ttb__arms_judge(const ttb__budget *b, ttb__budget_slot *s, int32_t peak);
 /* Every arm says what it says now. fresh: the groups before it are forgotten. */
@@ -217,10 +235,15 @@ void ttb__arms_say(const ttb__budget *b, ttb__budget_slot *s, const ttb__signals
 /* Headroom of the arms, and which is the cheapest. */
 uint32_t ttb__arms_review(const ttb__budget *b, ttb__budget_slot *s, uint64_t tick,
                           uint32_t speaking);
-/* What an arm asks for in this tick. */
-int32_t ttb__arms_ask(const ttb__budget *b, ttb__budget_slot *s, uint32_t arm, uint64_t tick);
-/* Where the orders of a tick are kept. */
-uint32_t ttb__arms_group(const ttb__budget *b, uint64_t tick);
+/* What an arm goes by in a tick: a and s. */
+typedef struct ttb__basis {
+  int32_t base, scale;
+} ttb__basis;
+ttb__basis ttb__arms_basis(const ttb__budget *b, const ttb__budget_slot *s, uint32_t arm,
+                           uint64_t tick);
+/* What it asks for: a + g s. */
+int32_t ttb__arms_ask(const ttb__budget *b, const ttb__budget_slot *s, uint32_t arm, uint64_t tick);
+
 /* Share of violation the headroom is read off for, Q24. */
 uint32_t ttb__arms_aim(const ttb__budget *b, const ttb__budget_slot *s);
 
@@ -235,11 +258,12 @@ typedef struct ttb__held {
   int32_t desired, reason;
 } ttb__held;
 
-/* Runs all holds in the shadow and returns the one to use. */
-uint32_t ttb__hold_run(const ttb__budget *b, ttb__budget_slot *s, int32_t need, int32_t current,
-                       uint64_t tick, uint32_t used);
+/* Runs all holds in the shadow. */
+void ttb__hold_run(ttb__budget_slot *s, int32_t need, int32_t current, uint64_t tick);
+/* The hold to use from now on; once in TTB__REVIEW ticks. */
+uint32_t ttb__hold_review(const ttb__budget *b, ttb__budget_slot *s, uint64_t tick, uint32_t used);
 /* What hold h makes of a need, given what there is. */
-ttb__held ttb__hold_apply(const ttb__budget *b, ttb__budget_slot *s, uint32_t h, int32_t need,
-                          int32_t current, uint64_t tick);
+ttb__held ttb__hold_apply(const ttb__budget *b, const ttb__budget_slot *s, uint32_t h,
+                          int32_t need, int32_t current);
 
 #endif

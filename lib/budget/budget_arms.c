@@ -5,7 +5,8 @@
  * A load of tick t is carried by what all decisions of the ticks t - startup .. t
  * left standing, so the lowest a and the lowest s among them are kept by tick
  * (groups of ticks if the start-up time is long: then a little before it, too).
- * A histogram has 16 bins an octave of 1 + g, g in Q8.
+ * A histogram has 16 bins an octave of 1/4 + g (g in Q8); the first is for those
+ * that needed none.
  *
  * I1  An arm's shadow is never better than what would have been: the lowest a and
  *     the lowest s need not be of one tick.
@@ -23,110 +24,130 @@
 #define FIRST_TICKS 240u
 /* The arms' headroom is read off for this share of the budget at first, Q16 (85 %);
  * the rest is for the error of a quantile of few and dependent samples. By what is
- * then spent it moves between these bounds, by a 256th a review. */
+ * then spent it moves between these bounds, by a 128th a review. */
 #define AIM 55705u
 #define LEAST_AIM (AIM * 3 / 4)
 #define MOST_AIM 196608u
 /* Headroom before there is a histogram. */
 #define FIRST_HEADROOM 160u
 
-enum { LOAD, RISE, RISE_LONG, WINDOW, WINDOW_LONG, WINDOW_RISE, WINDOW_LONG_RISE, FORECAST };
-enum { SHORT, LONG, ITSELF, DAYS };
+/* Bases, then scales. */
+enum {
+  LOAD, RISE, RISE_LONG, WINDOW, WINDOW_LONG, WINDOW_RISE, WINDOW_LONG_RISE, FORECAST, HOUR,
+  SHORT, LONG, DAYS,
+  LEAST, /* what no scale is below */
+  ITSELF /* the scale is the base */
+};
+_Static_assert(ITSELF == TTB__FORMS, "all but ITSELF are kept");
 
 typedef struct recipe {
   uint32_t base, scale;
 } recipe;
 
 static const recipe arms[TTB__ARMS] = {
-    {WINDOW, ITSELF},      {WINDOW_LONG, ITSELF},      {WINDOW_RISE, ITSELF},
-    {WINDOW_LONG_RISE, ITSELF}, {LOAD, SHORT},         {LOAD, LONG},
-    {RISE, SHORT},         {RISE, LONG},               {RISE_LONG, SHORT},
-    {RISE_LONG, LONG},     {LOAD, DAYS},               {WINDOW, DAYS},
-    {WINDOW_LONG, LONG},   {FORECAST, SHORT},          {FORECAST, LONG},
-    {FORECAST, ITSELF},
+    {WINDOW, ITSELF},      {WINDOW_LONG, ITSELF}, {WINDOW_RISE, ITSELF}, {WINDOW_LONG_RISE, ITSELF},
+    {LOAD, SHORT},         {LOAD, LONG},          {RISE, SHORT},         {RISE, LONG},
+    {RISE_LONG, SHORT},    {HOUR, LONG},          {LOAD, DAYS},          {WINDOW, DAYS},
+    {WINDOW_LONG, LONG},   {FORECAST, SHORT},     {FORECAST, LONG},      {FORECAST, ITSELF},
 };
 
 /* ---- what they say ---- */
 
-static int32_t base_of(uint32_t form, const ttb__signals *g) {
-  switch (form) {
-  case LOAD: return g->load;
-  case RISE: return g->load + g->rise[0];
-  case RISE_LONG: return g->load + g->rise[2];
-  case WINDOW: return g->window[0];
-  case WINDOW_LONG: return g->window[1];
-  case WINDOW_RISE: return ttb__higher(g->window[0], g->load + g->rise[1]);
-  case WINDOW_LONG_RISE: return ttb__higher(g->window[1], g->load + g->rise[1]);
-  default: return g->load + ttb__higher(g->rise[0], g->forecast);
-  }
+static void forms_of(const ttb__signals *g, int32_t f[TTB__FORMS]) {
+  int32_t least = g->level / 64 + 16, rising = g->load + g->rise[1];
+  f[LOAD] = g->load;
+  f[RISE] = g->load + g->rise[0];
+  f[RISE_LONG] = g->load + g->rise[2];
+  f[WINDOW] = g->window[0];
+  f[WINDOW_LONG] = g->window[1];
+  f[WINDOW_RISE] = ttb__higher(g->window[0], rising);
+  f[WINDOW_LONG_RISE] = ttb__higher(g->window[1], rising);
+  f[FORECAST] = g->load + ttb__higher(g->rise[0], g->forecast);
+  f[HOUR] = g->hour;
+  f[SHORT] = ttb__higher(g->change[0], least);
+  f[LONG] = ttb__higher(g->change[1], least);
+  f[DAYS] = ttb__higher((g->window[0] + g->level) / 2, least);
+  f[LEAST] = least;
 }
 
-static int32_t scale_of(uint32_t form, int32_t base, const ttb__signals *g) {
-  int32_t least = g->level / 64 + 16;
-  switch (form) {
-  case SHORT: return ttb__higher(g->change[0], least);
-  case LONG: return ttb__higher(g->change[1], least);
-  case ITSELF: return ttb__higher(base, least);
-  default: return ttb__higher((g->window[0] + g->level) / 2, least);
-  }
+/* The basis of an arm, from all forms at a time. */
+static ttb__basis basis_of(uint32_t i, const ttb__a32 f[TTB__FORMS]) {
+  ttb__basis x = {ttb__budget_get(&f[arms[i].base]), 0};
+  x.scale = arms[i].scale == ITSELF ? ttb__higher(x.base, ttb__budget_get(&f[LEAST]))
+                                    : ttb__budget_get(&f[arms[i].scale]);
+  return x;
 }
 
 static bool plays(const ttb__budget *b, uint32_t i) {
   return arms[i].base != FORECAST || !(b->flags & TTB_BUDGET_NO_FORECAST);
 }
 
-uint32_t ttb__arms_group(const ttb__budget *b, uint64_t tick) {
-  return (uint32_t)(tick / b->grain % b->groups);
+static uint32_t lowest(const ttb__budget *b, const ttb__budget_slot *s, uint32_t i) {
+  uint32_t low = ttb__load_rlx(&s->form[0][i]);
+  for (uint32_t k = 1; k < b->groups; k++) {
+    uint32_t x = ttb__load_rlx(&s->form[k][i]);
+    low = x < low ? x : low;
+  }
+  return low;
 }
 
 void ttb__arms_say(const ttb__budget *b, ttb__budget_slot *s, const ttb__signals *g, uint64_t tick,
                    bool fresh) {
-  uint32_t group = ttb__arms_group(b, tick);
-  bool first = tick % b->grain == 0;
-  uint32_t shift = 1;
-  while (shift < 13 && tick >> shift) shift++;
-  for (uint32_t i = 0; i < TTB__ARMS; i++) {
-    int32_t a = ttb__budget_cut(base_of(arms[i].base, g));
-    int32_t z = scale_of(arms[i].scale, a, g);
-    uint64_t am = ttb__load_rlx(&s->base_mean[i]), zm = ttb__load_rlx(&s->scale_mean[i]);
-    ttb__store_rlx(&s->base_mean[i], ttb__toward(am, (uint64_t)(uint32_t)a << 14, shift));
-    ttb__store_rlx(&s->scale_mean[i], ttb__toward(zm, (uint64_t)(uint32_t)z << 14, shift));
-    for (uint32_t k = 0; fresh && k < b->groups; k++) {
-      ttb__budget_put(&s->base[k][i], a);
-      ttb__budget_put(&s->scale[k][i], z);
-    }
-    if (!first) {
-      a = ttb__lower(a, ttb__budget_get(&s->base[group][i]));
-      z = ttb__lower(z, ttb__budget_get(&s->scale[group][i]));
-    }
-    ttb__budget_put(&s->base[group][i], a);
-    ttb__budget_put(&s->scale[group][i], z);
+  uint32_t group = ttb__budget_group(b, tick), shift = 0;
+  bool joins = b->grain > 1 && (uint32_t)tick % b->grain != 0;
+  /* All groups are looked at now and then, so that no wrong word stays for ever. */
+  bool heal = fresh || tick % TTB__REVIEW == 0;
+  /* The means need not see every tick. */
+  bool sampled = tick % 4 == 0;
+  if (tick >> 13) shift = 11;
+  while (sampled && shift < 11 && tick / 4 >> shift) shift++;
+  int32_t f[TTB__FORMS];
+  forms_of(g, f);
+  for (uint32_t i = 0; i < TTB__FORMS; i++) {
+    uint32_t x = (uint32_t)ttb__budget_cut(f[i]);
+    uint32_t before = ttb__load_rlx(&s->form[group][i]), low = ttb__load_rlx(&s->low[i]);
+    if (sampled)
+      ttb__store_rlx(&s->form_mean[i],
+                     ttb__toward(ttb__load_rlx(&s->form_mean[i]), (uint64_t)x << 14, shift));
+    for (uint32_t k = 0; fresh && k < b->groups; k++) ttb__store_rlx(&s->form[k][i], x);
+    if (joins && before < x) x = before;
+    ttb__store_rlx(&s->form[group][i], x);
+    /* Only if the one that leaves was the lowest, all have to be looked at. */
+    if (x <= low) ttb__store_rlx(&s->low[i], x);
+    else if (before <= low || heal) ttb__store_rlx(&s->low[i], lowest(b, s, i));
   }
 }
 
-int32_t ttb__arms_ask(const ttb__budget *b, ttb__budget_slot *s, uint32_t arm, uint64_t tick) {
-  uint32_t group = ttb__arms_group(b, tick), i = arm % TTB__ARMS;
-  int64_t g = ttb__load_rlx(&s->headroom[i]) & 0xffff;
-  return ttb__budget_cut(ttb__budget_get(&s->base[group][i]) +
-                         (g * ttb__budget_get(&s->scale[group][i]) >> 8));
+ttb__basis ttb__arms_basis(const ttb__budget *b, const ttb__budget_slot *s, uint32_t arm,
+                           uint64_t tick) {
+  return basis_of(arm, s->form[ttb__budget_group(b, tick)]);
+}
+
+int32_t ttb__arms_ask(const ttb__budget *b, const ttb__budget_slot *s, uint32_t arm, uint64_t tick) {
+  ttb__basis x = ttb__arms_basis(b, s, arm, tick);
+  int64_t g = ttb__load_rlx(&s->headroom[arm]) & 0xffff;
+  return ttb__budget_cut(x.base + (g * x.scale >> 8));
 }
 
 /* ---- what they would have needed ---- */
 
-/* The place of the highest bit that is set; v is 256..65535. */
+/* The place of the highest bit that is set; v is 64..65535. */
 static uint32_t top_bit(uint32_t v) {
-  uint32_t e = 8;
-  while (v >> (e + 1)) e++;
-  return e;
+  uint32_t e = 6;
+  if (v >> 14) v >>= 8, e += 8;
+  if (v >> 10) v >>= 4, e += 4;
+  if (v >> 8) v >>= 2, e += 2;
+  return e + (v >> 7);
 }
 
+/* The bin of a headroom above 0: never the first. */
 static uint32_t bin_of(int64_t g) {
-  uint32_t v = g < 65535 - 256 ? (uint32_t)g + 256 : 65535, e = top_bit(v);
-  return (e - 8) * 16 + (v >> (e - 4) & 15);
+  uint32_t v = g < 4 ? 68 : g < 65535 - 64 ? (uint32_t)g + 64 : 65535, e = top_bit(v);
+  return (e - 6) * 16 + (v >> (e - 4) & 15);
 }
 
 /* Where a bin begins, as g in Q8. */
-static uint32_t bin_begin(uint32_t bin) { return ((16 + bin % 16) << (bin / 16 + 4)) - 256; }
+static uint32_t bin_begin(uint32_t bin) { return ((16 + bin % 16) << (bin / 16 + 2)) - 64; }
 
 static uint32_t weight_of(const ttb__budget *b, ttb__budget_slot *s) {
   uint32_t phase = ttb__load_rlx(&s->phase);
@@ -149,13 +170,10 @@ void ttb__arms_judge(const ttb__budget *b, ttb__budget_slot *s, int32_t peak) {
   int32_t below = replicas > 0 ? (replicas - 1) * TTB__BUDGET_ONE : 0;
   uint32_t weight = weight_of(b, s);
   for (uint32_t i = 0; i < TTB__ARMS; i++) {
-    int32_t a = ttb__budget_get(&s->base[0][i]), z = ttb__budget_get(&s->scale[0][i]);
-    for (uint32_t k = 1; k < b->groups; k++) {
-      a = ttb__lower(a, ttb__budget_get(&s->base[k][i]));
-      z = ttb__lower(z, ttb__budget_get(&s->scale[k][i]));
-    }
-    int64_t g = below > a ? ((int64_t)(below - a) << 8) / (z > 0 ? z : 1) + 1 : 0;
-    ttb__a32 *w = &s->needed[i][bin_of(g)];
+    ttb__basis x = basis_of(i, s->low);
+    int64_t lack = below - x.base;
+    uint32_t bin = lack > 0 ? bin_of(((lack << 8) / (x.scale > 0 ? x.scale : 1)) + 1) : 0;
+    ttb__a32 *w = &s->needed[i][bin];
     ttb__store_rlx(w, ttb__load_rlx(w) + weight);
   }
   ttb__store_rlx(&s->total, ttb__load_rlx(&s->total) + weight);
@@ -178,16 +196,16 @@ uint32_t ttb__arms_aim(const ttb__budget *b, const ttb__budget_slot *s) {
 /* Holds and bounds leave more standing than the arms ask for, so that less of the
  * budget is spent than they aim at; a load that gets worse spends more. */
 static void adapt(const ttb__budget *b, ttb__budget_slot *s) {
-  uint32_t spent = ttb__load_rlx(&s->spent), aim = aim_of(s);
-  if (spent < b->budget_q24 - b->budget_q24 / 4) aim += aim / 256;
-  else if (spent > b->budget_q24 + b->budget_q24 / 4) aim -= aim / 256;
+  uint32_t spent = ttb__budget_spent(s), aim = aim_of(s);
+  if (spent < b->budget_q24 - b->budget_q24 / 4) aim += aim / 128;
+  else if (spent > b->budget_q24 + b->budget_q24 / 4) aim -= aim / 128;
   ttb__store_rlx(&s->aim, aim);
 }
 
 /* The smallest g of which at most `allowed` of the weight needed more. */
 static uint32_t headroom_for(ttb__budget_slot *s, uint32_t i, uint64_t allowed) {
   uint64_t above = 0;
-  for (uint32_t k = TTB__BINS; k-- > 0;) {
+  for (uint32_t k = TTB__BINS; k-- > 1;) {
     uint64_t w = ttb__load_rlx(&s->needed[i][k]);
     if (above + w > allowed) {
       uint32_t begin = bin_begin(k), end = bin_begin(k + 1);
@@ -200,7 +218,7 @@ static uint32_t headroom_for(ttb__budget_slot *s, uint32_t i, uint64_t allowed) 
 
 uint64_t ttb__arms_above(const ttb__budget_slot *s, uint32_t arm, uint32_t g) {
   uint64_t above = 0;
-  for (uint32_t k = TTB__BINS; k-- > 0 && bin_begin(k + 1) > g;) {
+  for (uint32_t k = TTB__BINS; k-- > 1 && bin_begin(k + 1) > g;) {
     uint64_t w = ttb__load_rlx(&s->needed[arm][k]);
     uint32_t begin = bin_begin(k), end = bin_begin(k + 1);
     above += begin >= g ? w : w * (end - g) / (end - begin);
@@ -210,8 +228,9 @@ uint64_t ttb__arms_above(const ttb__budget_slot *s, uint32_t arm, uint32_t g) {
 
 uint64_t ttb__arms_cost(const ttb__budget_slot *s, uint32_t arm) {
   uint64_t g = ttb__load_rlx(&s->headroom[arm]) & 0xffff;
-  uint64_t base = ttb__load_rlx(&s->base_mean[arm]) >> 14 & 0x7fffffff;
-  return base + ((ttb__load_rlx(&s->scale_mean[arm]) >> 14 & 0x7fffffff) * g >> 8);
+  uint32_t scale = arms[arm].scale == ITSELF ? arms[arm].base : arms[arm].scale;
+  uint64_t base = ttb__load_rlx(&s->form_mean[arms[arm].base]) >> 14 & 0x7fffffff;
+  return base + ((ttb__load_rlx(&s->form_mean[scale]) >> 14 & 0x7fffffff) * g >> 8);
 }
 
 uint32_t ttb__arms_review(const ttb__budget *b, ttb__budget_slot *s, uint64_t tick,
@@ -243,17 +262,13 @@ static const prior priors[] = {
     {{512, 4096}, 1},
 };
 
-void ttb__arms_begin(ttb__budget_slot *s, const ttb__signals *g) {
+void ttb__arms_begin(ttb__budget_slot *s) {
   const uint32_t n = sizeof priors / sizeof *priors;
   ttb__store_rlx(&s->phase, 0);
   ttb__store_rlx(&s->aim, AIM);
   ttb__store_rlx(&s->total, PRIOR_TICKS * WEIGHT);
   for (uint32_t i = 0; i < TTB__ARMS; i++) {
-    int32_t a = ttb__budget_cut(base_of(arms[i].base, g));
-    int32_t z = scale_of(arms[i].scale, a, g);
     uint32_t kind = arms[i].scale == SHORT || arms[i].scale == LONG;
-    ttb__store_rlx(&s->base_mean[i], (uint64_t)(uint32_t)a << 14);
-    ttb__store_rlx(&s->scale_mean[i], (uint64_t)(uint32_t)z << 14);
     ttb__store_rlx(&s->headroom[i], FIRST_HEADROOM);
     for (uint32_t k = 0; k < TTB__BINS; k++) ttb__store_rlx(&s->needed[i][k], 0);
     ttb__store_rlx(&s->needed[i][0],

@@ -13,7 +13,7 @@ static int32_t ppm24(uint64_t q24) { return (int32_t)((q24 & 0x1ffffff) * 100000
 
 static void row_of(const ttb__budget *b, ttb__budget_slot *s, uint32_t i, uint64_t ticks,
                    uint32_t speaking, ttb_budget_row *r) {
-  uint32_t group = ticks > 0 ? ttb__arms_group(b, ticks - 1) : 0;
+  ttb__basis x = ttb__arms_basis(b, s, i, ticks > 0 ? ticks - 1 : 0);
   uint64_t g = ttb__load_rlx(&s->headroom[i]) & 0xffff, all = ttb__load_rlx(&s->total);
   uint64_t above = ttb__arms_above(s, i, (uint32_t)g);
   *r = TTB_CONFIG(ttb_budget_row);
@@ -21,8 +21,8 @@ static void row_of(const ttb__budget *b, ttb__budget_slot *s, uint32_t i, uint64
   r->chosen = i == speaking;
   r->headroom_ppm = (int32_t)(g * 1000000 >> 8);
   r->violation_ppm = all > 0 && above < all ? (int32_t)(above * 1000000 / all) : 0;
-  r->base_milli = milli(ttb__budget_get(&s->base[group][i]));
-  r->scale_milli = milli(ttb__budget_get(&s->scale[group][i]));
+  r->base_milli = milli(x.base);
+  r->scale_milli = milli(x.scale);
   r->ask_milli = milli(ttb__arms_ask(b, s, i, ticks > 0 ? ticks - 1 : 0));
   r->cost_milli = (int64_t)(ttb__arms_cost(s, i) * 1000 / TTB__BUDGET_ONE);
 }
@@ -43,7 +43,7 @@ int32_t ttb_budget_explain(const ttb_budget *h, uint32_t slot, uint64_t now_ns,
   i.reason = (int32_t)c.reason;
   i.arm = (int32_t)c.arm;
   i.hold = (int32_t)c.hold;
-  i.spent_ppm = ppm24(ttb__load_rlx(&s->spent));
+  i.spent_ppm = ppm24(ttb__budget_spent(s));
   i.aim_ppm = ppm24(ttb__arms_aim(b, s));
   i.forecast_error_ppm = ttb__forecast_error(s);
   i.actions_left = b->token_q16 > 0 ? (int32_t)(ttb__load_rlx(&s->tokens) >> 16) : -1;

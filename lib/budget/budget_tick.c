@@ -54,7 +54,7 @@ static bool saturated(const ttb__budget *b, const ttb_budget_sample *s, int32_t 
 /* ---- learning ---- */
 
 static uint64_t mean_shift(uint64_t tick, uint32_t most) {
-  uint32_t shift = 1;
+  uint32_t shift = tick >> most ? most : 1;
   while (shift < most && tick >> shift) shift++;
   return shift;
 }
@@ -64,8 +64,9 @@ static int32_t ago(ttb__budget_slot *s, uint64_t tick, uint32_t age) {
 }
 
 static int32_t rise_of(const ttb__budget *b, ttb__budget_slot *s, uint64_t tick, int32_t x,
-                       uint32_t age) {
-  int64_t more = (int64_t)(x - ago(s, tick, age)) * (b->startup + 1) / age;
+                       uint32_t power) {
+  int64_t more = (int64_t)(x - ago(s, tick, 1u << power)) * (b->startup + 1);
+  if (more > 0) more >>= power;
   return more < 0 ? 0 : more < x ? (int32_t)more : x;
 }
 
@@ -86,16 +87,20 @@ static ttb__signals observe(const ttb__budget *b, ttb__budget_slot *s, int32_t x
   if (change < 0) change = -change;
   if (tick == 0) change = x / 8;
   g.level = mean_of(&s->level, x, tick == 0 ? 0 : mean_shift(tick, 12));
+  g.hour = mean_of(&s->hour, x, tick == 0 ? 0 : mean_shift(tick, 7));
   g.change[0] = mean_of(&s->change[0], change, tick == 0 ? 0 : 4);
   g.change[1] = mean_of(&s->change[1], change, tick == 0 ? 0 : 7);
-  g.rise[0] = rise_of(b, s, tick, x, 1);
-  g.rise[1] = rise_of(b, s, tick, x, 2);
-  g.rise[2] = rise_of(b, s, tick, x, 4);
+  g.rise[0] = rise_of(b, s, tick, x, 0);
+  g.rise[1] = rise_of(b, s, tick, x, 1);
+  g.rise[2] = rise_of(b, s, tick, x, 2);
   for (uint32_t k = 0; k < 8; k++) g.window[0] = ttb__higher(g.window[0], ago(s, tick, k));
+  for (uint32_t k = 0; fresh && k < 8; k++) ttb__budget_put(&s->highest[k], x);
+  ttb__budget_put(&s->highest[tick / 8 % 8], tick % 8 == 0 ? x : g.window[0]);
   g.window[1] = g.window[0];
-  for (uint32_t k = 8; k < 40; k++) g.window[1] = ttb__higher(g.window[1], ago(s, tick, k));
+  for (uint32_t k = 1; k < 5; k++)
+    g.window[1] = ttb__higher(g.window[1], ttb__budget_get(&s->highest[(tick / 8 - k) % 8]));
   if (!(b->flags & TTB_BUDGET_NO_FORECAST))
-    g.forecast = ttb__forecast(s, x, v, (b->startup + 1) * b->tick_ms);
+    g.forecast = ttb__forecast(s, x, v, (b->startup + 1) * b->tick_ms, fresh || tick % 4 == 0);
   return g;
 }
 
@@ -107,7 +112,7 @@ static int32_t served(const ttb__budget *b, ttb__budget_slot *s) {
 }
 
 static void decide(const ttb__budget *b, ttb__budget_slot *s, int32_t n, uint64_t tick, bool fresh) {
-  uint32_t group = ttb__arms_group(b, tick);
+  uint32_t group = ttb__budget_group(b, tick);
   for (uint32_t k = 0; fresh && k < b->groups; k++) ttb__budget_put(&s->decided[k], n);
   if (tick % b->grain != 0) n = ttb__lower(n, ttb__budget_get(&s->decided[group]));
   ttb__budget_put(&s->decided[group], n);
@@ -116,8 +121,8 @@ static void decide(const ttb__budget *b, ttb__budget_slot *s, int32_t n, uint64_
 static void judge(const ttb__budget *b, ttb__budget_slot *s, int32_t peak) {
   ttb__arms_judge(b, s, peak);
   bool bad = ttb__budget_replicas(peak) > served(b, s);
-  uint32_t spent = ttb__load_rlx(&s->spent) & 0x1ffffff;
-  ttb__store_rlx(&s->spent, (uint32_t)ttb__toward(spent, bad ? 1u << 24 : 0, 13));
+  uint32_t spent = ttb__load_rlx(&s->spent) & 0x7fffffff;
+  ttb__store_rlx(&s->spent, (uint32_t)ttb__toward(spent, bad ? 1u << 30 : 0, 13));
   if (bad) ttb__store_rlx(&s->violations, ttb__load_rlx(&s->violations) + 1);
 }
 
@@ -127,16 +132,18 @@ static void learn(const ttb__budget *b, ttb__budget_slot *s, int32_t x, int32_t 
   if (!fresh) judge(b, s, peak);
   ttb__signals g = observe(b, s, x, tick, v, fresh);
   if (tick == 0) {
-    ttb__arms_begin(s, &g);
-    ttb__store_rlx(&s->spent, b->budget_q24 / 2);
+    ttb__arms_begin(s);
+    ttb__store_rlx(&s->spent, b->budget_q24 << 5); /* half of it */
     ttb__store_rlx(&s->tokens, b->token_most);
     ttb__store_rlx(&s->block, 0);
   }
   ttb__arms_say(b, s, &g, tick, fresh);
-  if (tick % 16 == 15) c->arm = ttb__arms_review(b, s, tick, c->arm);
+  bool review = tick % TTB__REVIEW == TTB__REVIEW - 1;
+  if (review) c->arm = ttb__arms_review(b, s, tick, c->arm);
   int32_t need = ttb__arms_ask(b, s, c->arm, tick);
   ttb__budget_put(&s->need, need);
-  c->hold = ttb__hold_run(b, s, ttb__budget_replicas(need), current, tick, c->hold);
+  ttb__hold_run(s, ttb__budget_replicas(need), current, tick);
+  if (review) c->hold = ttb__hold_review(b, s, tick, c->hold);
   uint64_t tokens = (uint64_t)ttb__load_rlx(&s->tokens) + b->token_q16;
   ttb__store_rlx(&s->tokens, (uint32_t)(tokens < b->token_most ? tokens : b->token_most));
 }
@@ -159,7 +166,7 @@ static int32_t milli(int32_t q12) { return (int32_t)((int64_t)q12 * 1000 / TTB__
 
 static void tell(const ttb__budget *b, ttb__budget_slot *s, const ttb__budget_choice *c, int32_t current,
                  uint64_t ticks, ttb_budget_decision *d) {
-  uint32_t group = ticks > 0 ? ttb__arms_group(b, ticks - 1) : 0;
+  ttb__basis x = ttb__arms_basis(b, s, c->arm, ticks > 0 ? ticks - 1 : 0);
   d->desired = c->desired;
   d->current = current;
   d->reason = (int32_t)c->reason;
@@ -167,17 +174,18 @@ static void tell(const ttb__budget *b, ttb__budget_slot *s, const ttb__budget_ch
   d->arm = (int32_t)c->arm;
   d->hold = (int32_t)c->hold;
   d->demand_milli = milli(ttb__budget_get(&s->recent[(ticks - 1) % TTB__RECENT]));
-  d->base_milli = milli(ttb__budget_get(&s->base[group][c->arm]));
-  d->scale_milli = milli(ttb__budget_get(&s->scale[group][c->arm]));
+  d->base_milli = milli(x.base);
+  d->scale_milli = milli(x.scale);
   d->headroom_ppm = (int32_t)((uint64_t)(ttb__load_rlx(&s->headroom[c->arm]) & 0xffff) * 1000000 >> 8);
-  d->spent_ppm = (int32_t)((uint64_t)(ttb__load_rlx(&s->spent) & 0x1ffffff) * 1000000 >> 24);
+  d->spent_ppm = (int32_t)((uint64_t)ttb__budget_spent(s) * 1000000 >> 24);
 }
 
 static void step(const ttb__budget *b, ttb__budget_slot *s, const ttb_budget_sample *sample,
                  uint64_t v, ttb_budget_decision *d) {
   uint64_t known = ttb__load_rlx(&s->known), ticks = ttb__load_rlx(&s->ticks);
   ttb__budget_choice c = ttb__budget_choice_of(ttb__load_rlx(&s->result));
-  uint64_t elapsed = v > known ? v - known : 0, steps = (elapsed + b->tick_ms / 2) / b->tick_ms;
+  uint64_t elapsed = v > known ? v - known : 0, half = b->tick_ms / 2, steps = TTB__GAP + 1;
+  if (elapsed < UINT32_MAX / 2) steps = (uint32_t)(elapsed + half) / b->tick_ms;
   if (known == 0) c = (ttb__budget_choice){0, 0, 0, 0}, ticks = 0, steps = 1;
   if (sample->missing || steps == 0) {
     c.desired = sample->missing ? sample->current : c.desired;
@@ -194,7 +202,7 @@ static void step(const ttb__budget *b, ttb__budget_slot *s, const ttb_budget_sam
   if (fresh) steps = 1;
   /* What the caller did not carry out did not serve (I1). */
   if (!fresh && sample->current < c.desired && ticks > 0) {
-    uint32_t group = ttb__arms_group(b, ticks - 1);
+    uint32_t group = ttb__budget_group(b, ticks - 1);
     ttb__budget_put(&s->decided[group], ttb__lower(sample->current, ttb__budget_get(&s->decided[group])));
   }
   uint64_t end = ticks + steps;
@@ -204,7 +212,7 @@ static void step(const ttb__budget *b, ttb__budget_slot *s, const ttb_budget_sam
     if (ticks + 1 < end) decide(b, s, sample->current, ticks, fresh);
   }
   int32_t needed = ttb__budget_replicas(ttb__budget_get(&s->need));
-  ttb__held h = ttb__hold_apply(b, s, c.hold, needed, sample->current, ticks - 1);
+  ttb__held h = ttb__hold_apply(b, s, c.hold, needed, sample->current);
   c.desired = h.desired;
   c.reason = (uint32_t)h.reason;
   bound(b, sample->floor, needed, &c);
@@ -231,13 +239,14 @@ int32_t ttb_budget_tick(ttb_budget *h, uint32_t slot, const ttb_budget_sample *s
                         uint64_t now_ns, ttb_budget_decision *ret) {
   const ttb__budget *b = ttb__budget_of(h);
   if (!b || !sample || !ret) return TTB_ERR_MISUSE;
-  if (slot >= b->capacity || ret->struct_size < sizeof ret->struct_size) return TTB_ERR_RANGE;
-  ttb_budget_sample full;
-  int32_t code = ttb__config_read(&ttb__budget_sample_fields, sample, &full, -1, NULL);
-  if (code < 0) return code;
-  ttb_budget_decision d = TTB_CONFIG(ttb_budget_decision), probe = d;
-  if (ret->struct_size != sizeof d && (code = ttb__struct_write(&ttb__budget_decision_fields, &probe, ret)) < 0)
-    return code;
+  if (slot >= b->capacity || sample->struct_size < sizeof sample->struct_size) return TTB_ERR_RANGE;
+  ttb_budget_sample full = *sample;
+  if (full.struct_size != sizeof full || full.reserved != 0) {
+    int32_t code = ttb__config_read(&ttb__budget_sample_fields, sample, &full, -1, NULL);
+    if (code < 0) return code;
+  }
+  ttb_budget_decision d = TTB_CONFIG(ttb_budget_decision);
+  if (ret->struct_size < ttb__budget_decision_fields.first_size) return TTB_ERR_RANGE;
   if (!counts_ok(&full)) return TTB_ERR_RANGE;
   step(b, ttb__budget_slot_at(b, slot), &full, ttb__clock_now(&b->region->clock, now_ns), &d);
   return ttb__struct_write(&ttb__budget_decision_fields, &d, ret);

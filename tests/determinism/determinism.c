@@ -20,6 +20,7 @@ static const struct {
     {"health", determinism_health},
     {"breaker", determinism_breaker},
     {"balancer_scope", determinism_balancer_scope},
+    {"budget", determinism_budget},
 };
 
 int main(void) {

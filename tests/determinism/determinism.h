@@ -8,6 +8,7 @@
 #include <stdint.h>
 
 uint64_t determinism_autoscaler(uint64_t seed);
+uint64_t determinism_budget(uint64_t seed);
 uint64_t determinism_base(uint64_t seed);
 uint64_t determinism_breaker(uint64_t seed);
 uint64_t determinism_plan(uint64_t seed);

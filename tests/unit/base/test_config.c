@@ -25,6 +25,10 @@
 #include <trimtab/autoscaler.h>
 #define HAVE_AUTOSCALER
 #endif
+#if __has_include(<trimtab/budget.h>)
+#include <trimtab/budget.h>
+#define HAVE_BUDGET
+#endif
 #if __has_include(<trimtab/router.h>)
 #include <trimtab/router.h>
 #define HAVE_ROUTER
@@ -353,6 +357,9 @@ static void test_rows_tile_all_structs(void **state) {
 #endif
 #ifdef HAVE_AUTOSCALER
   assert_true(check_rows(ttb_autoscaler_field) >= 1);
+#endif
+#ifdef HAVE_BUDGET
+  assert_true(check_rows(ttb_budget_field) >= 1);
 #endif
 #ifdef HAVE_ROUTER
   assert_true(check_rows(ttb_router_field) >= 1);
