@@ -54,22 +54,23 @@
  * An arm asks for a + g * s. The base a and the scale s follow from the load; the
  * headroom g is the quantile that would have kept the budget, read off a
  * histogram of the headroom that was needed each tick. Half of its weight is a
- * half-life (three days) old. So no arm has a knob. See ttb_budget_arm.
+ * half-life (seven days) old. So no arm has a knob. See ttb_budget_arm.
  *
- * | base                               | scales                                    |
- * |------------------------------------|-------------------------------------------|
- * | the load                           | mean change over the start-up time, of minutes or of an hour |
- * | the load and its trend             | the same                                  |
- * | the highest of 8 or 40 ticks       | itself; the level of days                 |
- * | these and the trend                | itself                                    |
- * | the load and the forecast          | the change; itself                        |
+ * | base                                     | scale                                 |
+ * |------------------------------------------|---------------------------------------|
+ * | the load                                 | mean change over the start-up time, of minutes or of an hour; level of days |
+ * | the load and its trend                   | mean change                           |
+ * | the highest of 8 or 40 ticks             | itself; level of days; mean change    |
+ * | the same, or the trend if it is higher   | itself                                |
+ * | the mean of about half an hour           | mean change                           |
+ * | the load and the forecast                | mean change; itself                   |
  *
  * The trend is the rise of the last ticks carried on over the start-up time, at
- * the most the load again. The forecast is the rise that the profile of a day (5
- * minutes a bucket) or of a week (30 minutes a bucket) foresees for that time.
- * Both can only add. The forecast is used only while its mean error is below 30 %
- * of the load; and as an arm with a poor forecast needs more headroom and costs
- * more, it is not chosen.
+ * the most the load again. The forecast is what the profile of a day (5 minutes a
+ * bucket) or of a week (30 minutes a bucket) shows from now to the end of that
+ * time. Both can only add, at the most the load again. The forecast is used only
+ * while its mean error is below 30 % of the load; and as an arm with a poor
+ * forecast needs more headroom and costs more, it is not chosen.
  *
  * Until something is known an arm goes by a cautious prior worth two hours.
  *
@@ -77,7 +78,7 @@
  *
  * What is needed changes at every tick. A hold rides over that: it goes up when
  * more is needed, a little further than needed; and down when what was needed for
- * some time is well below. Ten holds run in the shadow; the cheapest one that takes
+ * some time is well below. Twelve run in the shadow; the cheapest one that takes
  * at most actions_a_day is used. Downs beyond that number wait.
  *
  * ## State, restarts, several processes
@@ -211,8 +212,8 @@ typedef struct ttb_budget_info {
   int32_t reason;        /**< of the last decision */
   int32_t arm;           /**< the arm that speaks */
   int32_t hold;          /**< the hold in use */
-  int32_t spent_ppm;     /**< share of recent time (half-life a day) in violation */
-  int32_t aim_ppm;       /**< violation the arms' headroom is read off for; below the budget */
+  int32_t spent_ppm;     /**< share of recent time (half-life 5700 ticks, a day of 15 s) in violation */
+  int32_t aim_ppm;       /**< violation the arms' headroom is read off for; at first 85 % of the budget */
   int32_t forecast_error_ppm; /**< mean error of the forecast, of the load; -1: nothing known */
   int32_t actions_left;  /**< downs that may follow one another now; -1: any number */
   int32_t level_milli;   /**< mean demand of days, in thousandths of replicas */

@@ -35,7 +35,7 @@ static int32_t most_needed(const ttb__budget_slot *s, uint32_t i, int32_t need, 
 }
 
 /* A block is over: every hold looks back anew. They stand in order of their
- * windows but for the first ones, so one walk over the blocks will do. */
+ * windows, so one walk over the blocks will do. */
 static void next_block(ttb__budget_slot *s, uint64_t tick) {
   int32_t most = 0;
   uint32_t seen = 0;
