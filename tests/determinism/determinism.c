@@ -11,6 +11,7 @@ static const struct {
   uint64_t (*run)(uint64_t seed);
 } rows[] = {
     {"autoscaler", determinism_autoscaler},
+    {"balancer_hashes", determinism_balancer_hashes},
     {"base", determinism_base},
     {"plan", determinism_plan},
     {"pool", determinism_pool},

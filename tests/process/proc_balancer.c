@@ -19,7 +19,7 @@
 
 #include <trimtab/balancer.h>
 
-#include "../../lib/balancer/balancer.h"
+#include "../../lib/balancer/bounded.h"
 #include "../support/singlestep.h"
 #include "../support/torture.h"
 
@@ -34,15 +34,19 @@ static void verdict(const char *what, bool ok) {
   else failed++;
 }
 
+#define BOUNDED (1u << 31) /* beside flags: with a bound */
+
 static ttb_balancer_config config_of(uint32_t algorithm, uint32_t flags) {
   ttb_balancer_config c = TTB_CONFIG(ttb_balancer_config);
+  if (flags & BOUNDED) c.bounded_ppm = 1250000, flags &= ~BOUNDED;
   c.algorithm = algorithm;
   c.flags = flags;
   c.capacity = 8;
   c.threads = 16;
   if (algorithm == TTB_BALANCER_WEIGHTED_ROUND_ROBIN) c.table_size = 32;
   if (algorithm == TTB_BALANCER_RING_HASH) c.table_size = 16;
-  if (algorithm == TTB_BALANCER_PATCHED_MAGLEV) c.table_size = 31;
+  if (algorithm == TTB_BALANCER_MAGLEV || algorithm == TTB_BALANCER_PATCHED_MAGLEV)
+    c.table_size = 31;
   return c;
 }
 
@@ -121,6 +125,17 @@ static bool plans_well(ttb_balancer *mine) {
   return same;
 }
 
+/* With a bound: the totals of all rows are what is in flight. */
+static bool totals_agree(const ttb_balancer *mine, uint64_t in_flight) {
+  const ttb__balancer *b = (const ttb__balancer *)(const void *)mine;
+  uint64_t sum = 0;
+  if (!(b->flags & TTB__BALANCER_BOUNDED)) return true;
+  for (uint32_t row = 0; row < b->threads; row++) sum += ttb__load_rlx(&ttb__bound_of(b, row)->total);
+  if (sum != in_flight)
+    printf("  totals %llu, in flight %llu\n", (unsigned long long)sum, (unsigned long long)in_flight);
+  return sum == in_flight;
+}
+
 /* Every endpoint is found, picked in its turn, nobody else is; the lock is free;
  * in flight is what it should be. */
 static bool whole(ttb_balancer *mine, uint64_t in_flight, bool rounds) {
@@ -131,6 +146,7 @@ static bool whole(ttb_balancer *mine, uint64_t in_flight, bool rounds) {
            (unsigned long long)in_flight);
     return false;
   }
+  if (!totals_agree(mine, in_flight)) return false;
   uint32_t eligible = 0, picked = 0, turns = 0;
   for (int32_t i = 0; i < n; i++) {
     if (ttb_balancer_find(mine, rows[i].id) != (int32_t)rows[i].slot) {
@@ -277,6 +293,7 @@ static void every_instruction(void) {
       {TTB_BALANCER_PATCHED_MAGLEV, TTB_BALANCER_TRACK},
       {TTB_BALANCER_ANCHOR, TTB_BALANCER_TRACK},
       {TTB_BALANCER_TWO_CHOICES, TTB_BALANCER_LEVELS | TTB_BALANCER_CAPS | TTB_BALANCER_TAGS},
+      {TTB_BALANCER_MAGLEV, BOUNDED},
   };
   for (size_t k = 0; k < sizeof kinds / sizeof *kinds; k++)
     for (int what = 0; what < CALLS; what++) {
