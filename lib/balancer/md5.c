@@ -20,26 +20,32 @@ static const uint32_t sines[64] = {
     0x6fa87e4f, 0xfe2ce6e0, 0xa3014314, 0x4e0811a1, 0xf7537e82, 0xbd3af235, 0x2ad7d2bb, 0xeb86d391,
 };
 
-static const uint8_t turns[4][4] = {
-    {7, 12, 17, 22}, {5, 9, 14, 20}, {4, 11, 16, 23}, {6, 10, 15, 21}};
-
 static uint32_t rotl(uint32_t x, uint32_t r) { return x << r | x >> (32 - r); }
+
+/* The RFC's four functions, and four steps of a round, so that the words need not
+ * change places and shifts are constants. k is the word of the first step, by is
+ * how far it is to the next's. */
+#define F(b, c, d) ((d) ^ ((b) & ((c) ^ (d))))
+#define G(b, c, d) (((b) & (d)) | ((c) & ~(d)))
+#define H(b, c, d) ((b) ^ ((c) ^ (d)))
+#define I(b, c, d) ((c) ^ ((b) | ~(d)))
+#define STEP(f, a, b, c, d, k, t, r) a = b + rotl(a + f(b, c, d) + x[(k) % 16] + sines[t], r)
+#define STEPS(f, k, by, t, r0, r1, r2, r3)            \
+  do {                                                \
+    STEP(f, a, b, c, d, k, t, r0);                    \
+    STEP(f, d, a, b, c, (k) + (by), (t) + 1, r1);     \
+    STEP(f, c, d, a, b, (k) + 2 * (by), (t) + 2, r2); \
+    STEP(f, b, c, d, a, (k) + 3 * (by), (t) + 3, r3); \
+  } while (0)
 
 static void block(ttb__md5 *md, const unsigned char *p) {
   uint32_t x[16], a = md->word[0], b = md->word[1], c = md->word[2], d = md->word[3];
   for (uint32_t i = 0; i < 16; i++, p += 4)
     x[i] = (uint32_t)p[0] | (uint32_t)p[1] << 8 | (uint32_t)p[2] << 16 | (uint32_t)p[3] << 24;
-  for (uint32_t i = 0; i < 64; i++) {
-    uint32_t f, k;
-    switch (i / 16) {
-    case 0: f = (b & c) | (~b & d), k = i; break;
-    case 1: f = (b & d) | (c & ~d), k = 5 * i + 1; break;
-    case 2: f = b ^ c ^ d, k = 3 * i + 5; break;
-    default: f = c ^ (b | ~d), k = 7 * i; break;
-    }
-    uint32_t next = b + rotl(a + f + x[k % 16] + sines[i], turns[i / 16][i % 4]);
-    a = d, d = c, c = b, b = next;
-  }
+  for (uint32_t i = 0; i < 16; i += 4) STEPS(F, i, 1, i, 7, 12, 17, 22);
+  for (uint32_t i = 0; i < 16; i += 4) STEPS(G, 5 * i + 1, 5, 16 + i, 5, 9, 14, 20);
+  for (uint32_t i = 0; i < 16; i += 4) STEPS(H, 3 * i + 5, 3, 32 + i, 4, 11, 16, 23);
+  for (uint32_t i = 0; i < 16; i += 4) STEPS(I, 7 * i, 7, 48 + i, 6, 10, 15, 21);
   md->word[0] += a, md->word[1] += b, md->word[2] += c, md->word[3] += d;
 }
 
