@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* trimtab's side of the comparison: the loop is in C, as a C program has it. */
+#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 #include <trimtab/balancer.h>
@@ -8,7 +9,7 @@ typedef struct driver {
   ttb_balancer shared, mine;
 } driver;
 
-int32_t peer_make(driver *d, uint32_t algorithm, uint32_t n);
+driver *peer_make(uint32_t algorithm, uint32_t n);
 int64_t peer_turns(driver *d, uint64_t n, uint64_t now_ns, uint64_t step_ns);
 void peer_end(driver *d);
 uint64_t peer_cpu_ns(void);
@@ -16,23 +17,25 @@ uint32_t peer_algorithm(const char *name);
 
 uint32_t peer_algorithm(const char *name) {
   if (strcmp(name, "two choices") == 0) return TTB_BALANCER_TWO_CHOICES;
-#ifdef TTB_BALANCER_PEAK_EWMA
   if (strcmp(name, "peak EWMA") == 0) return TTB_BALANCER_PEAK_EWMA;
-#endif
   return 0;
 }
 
-int32_t peer_make(driver *d, uint32_t algorithm, uint32_t n) {
+driver *peer_make(uint32_t algorithm, uint32_t n) {
   ttb_balancer_config c = TTB_CONFIG(ttb_balancer_config);
+  driver *d = calloc(1, sizeof *d);
+  ttb_endpoint *list = calloc(n, sizeof *list);
+  if (!d || !list || algorithm == 0) return NULL;
   c.algorithm = algorithm, c.capacity = n;
-  if (ttb_balancer_new(&d->shared, &c, NULL) < 0) return -1;
-  if (ttb_balancer_join(&d->shared, 1, &d->mine) < 0) return -1;
   for (uint32_t i = 0; i < n; i++) {
-    ttb_endpoint e = TTB_CONFIG(ttb_endpoint);
-    e.id = i + 1;
-    if (ttb_balancer_add(&d->mine, &e) < 0) return -1;
+    list[i] = TTB_CONFIG(ttb_endpoint);
+    list[i].id = i + 1;
   }
-  return 0;
+  if (ttb_balancer_new(&d->shared, &c, NULL) < 0 || ttb_balancer_join(&d->shared, 1, &d->mine) < 0 ||
+      ttb_balancer_update(&d->mine, list, n, NULL) < 0)
+    return NULL;
+  free(list);
+  return d;
 }
 
 int64_t peer_turns(driver *d, uint64_t n, uint64_t now_ns, uint64_t step_ns) {
@@ -48,6 +51,7 @@ int64_t peer_turns(driver *d, uint64_t n, uint64_t now_ns, uint64_t step_ns) {
 void peer_end(driver *d) {
   ttb_balancer_free(&d->mine);
   ttb_balancer_free(&d->shared);
+  free(d);
 }
 
 uint64_t peer_cpu_ns(void) {
