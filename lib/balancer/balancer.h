@@ -460,6 +460,12 @@ int64_t ttb__choose_least(ttb__balancer *b, uint64_t hash, const ttb__scope *x);
 /* The one whose turn it is (round_robin.c). */
 int64_t ttb__choose_turn(ttb__balancer *b, uint64_t hash, const ttb__scope *x);
 
+/* ---- who lives where (endpoints.c); under the lock ---- */
+
+/* Lets an endpoint live in a free slot. Who lived in a slot is gone. */
+void ttb__balancer_place(ttb__balancer *b, const ttb_endpoint *e, uint32_t slot);
+void ttb__balancer_evict(ttb__balancer *b, uint32_t slot);
+
 /* ---- eligibility (eligibility.c) ---- */
 
 /* Brings the bitmap in line with a word. */

@@ -57,8 +57,7 @@ static void keep(ttb__balancer *b, const ttb_endpoint *e, uint32_t slot) {
     ttb__store_rlx(&ttb__balancer_caps(b)[slot], e->max_inflight);
 }
 
-/* Lets an endpoint live in a free slot. */
-static void place(ttb__balancer *b, const ttb_endpoint *e, uint32_t slot) {
+void ttb__balancer_place(ttb__balancer *b, const ttb_endpoint *e, uint32_t slot) {
   ttb__a64 *word = &ttb__endpoint_at(b, slot)->word;
   ttb__store_rlx(&ttb__balancer_ids(b)[slot], e->id);
   if (b->slow_start_ms) ttb__store_rlx(&ttb__balancer_began(b)[slot], 0);
@@ -72,7 +71,7 @@ static void place(ttb__balancer *b, const ttb_endpoint *e, uint32_t slot) {
   ttb__balancer_index(b, e->id, slot);
 }
 
-static void evict(ttb__balancer *b, uint32_t slot) {
+void ttb__balancer_evict(ttb__balancer *b, uint32_t slot) {
   (void)ttb__balancer_change(b, slot, TTB__WORD_USED, 0);
   ttb__balancer_settle(b, slot);
 }
@@ -108,7 +107,7 @@ int32_t ttb_balancer_add(ttb_balancer *h, const ttb_endpoint *endpoint) {
   if (ttb__balancer_lookup(b, e.id) >= 0) return unlock(b, TTB_ERR_DUPLICATE);
   uint32_t slot = free_slot(b, 0);
   if (slot == b->capacity) return unlock(b, TTB_ERR_NOSPACE);
-  place(b, &e, slot);
+  ttb__balancer_place(b, &e, slot);
   ttb__balancer_rebuild(b);
   return unlock(b, (int32_t)slot);
 }
@@ -120,7 +119,7 @@ int32_t ttb_balancer_remove(ttb_balancer *h, uint64_t id) {
   if (code < 0) return code;
   int32_t slot = ttb__balancer_lookup(b, id);
   if (slot < 0) return unlock(b, slot);
-  evict(b, (uint32_t)slot);
+  ttb__balancer_evict(b, (uint32_t)slot);
   ttb__balancer_rebuild(b);
   return unlock(b, TTB_OK);
 }
@@ -221,7 +220,7 @@ int32_t ttb__balancer_update(ttb_balancer *h, const ttb_endpoint *endpoints, uin
   }
   for (uint32_t slot = 0; slot < b->capacity; slot++)
     if (!stays[slot] && ttb__word_used(ttb__load_rlx(&ttb__endpoint_at(b, slot)->word))) {
-      evict(b, slot);
+      ttb__balancer_evict(b, slot);
       tell(&l, TTB__LEFT, slot, ttb__load_rlx(&ttb__balancer_ids(b)[slot]), 0);
     }
   for (uint32_t i = 0, at = 0; i < n; i++) {
@@ -231,7 +230,7 @@ int32_t ttb__balancer_update(ttb_balancer *h, const ttb_endpoint *endpoints, uin
       redescribe(b, &e, (uint32_t)slot);
       tell(&l, TTB__STAYED, (uint32_t)slot, e.id, e.weight);
     } else if ((at = free_slot(b, at)) < b->capacity) {
-      place(b, &e, at);
+      ttb__balancer_place(b, &e, at);
       tell(&l, TTB__CAME, at, e.id, e.weight);
     } else {
       code = ttb__fail(ret_detail, TTB_ERR_NOSPACE, "endpoints", (int32_t)i, n, 0, b->capacity);

@@ -48,6 +48,9 @@
   ROW(ex_health_eject) \
   ROW(ex_health_eject_same) \
   ROW(ex_health_sweep) \
+  ROW(ex_balancer_plan) \
+  ROW(ex_balancer_tags) \
+  ROW(ex_balancer_tags_next) \
   /* the end */
 
 #define EX_DECLARE(name) extern const ex_harness name;

@@ -73,6 +73,7 @@ static const struct {
   const char *file, *what;
 } beyond[] = {
     {"lib/base/keys.c", "release newest"}, /* put and alone: each writes one word, reads the other */
+    {"lib/balancer/eligibility.c", "acq_rel cas"}, /* word and bitmap */
 };
 
 static bool is_beyond(const ex_site *s, const char *what) {
