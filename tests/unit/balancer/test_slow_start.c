@@ -60,6 +60,7 @@ static void a_newcomer(void **state) {
     pick_many(&p, 100 * S, before, 6000);
     for (int i = 0; i < 3; i++) assert_in_range(before[i], 1300, 2800);
     add(&p.mine, 4, 1);
+    assert_int_equal(ttb_balancer_level_stats(&p.shared, NULL, 0), 17); /* only looks */
     pick_many(&p, 200 * S, first, 12000); /* here it begins */
     assert_in_range(first[3], 120, 700);  /* a tenth of 3000, of what is left to it */
     pick_many(&p, 230 * S, half, 12000);
