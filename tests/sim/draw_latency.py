@@ -10,7 +10,7 @@ from xml.sax.saxutils import escape
 
 PANELS = ["plain-90", "told-90", "untold-75", "slow", "hole", "zone", "join", "hot", "apart-90"]
 SIZE = "1000"
-COLUMNS, ROW, NAMES, PLOT, ERRORS, GAP, TOP = 3, 15, 150, 190, 52, 16, 52
+COLUMNS, ROW, NAMES, PLOT, ERRORS, GAP, TOP = 3, 15, 160, 190, 52, 16, 52
 LOW, HIGH = 20.0, 2000.0  # ms
 TICKS = [20, 50, 100, 200, 500, 1000, 2000]
 INK, PALE, GRID, BAD = "#222", "#777", "#e4e4e4", "#b3261e"

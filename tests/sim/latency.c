@@ -137,11 +137,11 @@ int main(int argc, char **argv) {
   for (uint32_t i = 0; i < lines_count; i++) {
     line *l = &lines[i];
     if (l->s != last)
-      printf("\n# %s: %s; %u endpoints\n# %-11s %5s %-22s %7s %7s %7s %7s %8s %7s\n", l->s->name,
+      printf("\n# %s: %s; %u endpoints\n# %-11s %5s %-23s %7s %7s %7s %7s %8s %7s\n", l->s->name,
              l->s->about, l->size.n, "situation", "n", "algorithm", "p50", "p99", "p999", "errors",
              "busiest", "idlest");
     last = l->s;
-    printf("%-13s %5u %-22s", l->s->name, l->size.n, l->a->name);
+    printf("%-13s %5u %-23s", l->s->name, l->size.n, l->a->name);
     static const uint32_t of_10000[] = {5000, 9900, 9990};
     for (int q = 0; q < 3; q++) {
       uint32_t x = outcome_quantile(&l->o, of_10000[q]);

@@ -174,11 +174,14 @@ static caller pool(const void *how, const scenario *s, const fleet *f, uint32_t 
 /* ---- the rows ---- */
 
 static void of_five(ttb_balancer_config *c) { c->choices = 5, c->exact = 1; }
+static void slow_start(ttb_balancer_config *c) { c->slow_start_ms = 4000; }
+static void bounded(ttb_balancer_config *c) { c->bounded_ppm = 1250000; }
 
 /* Largest: rendezvous looks at everybody in each pick. */
 const algorithm algorithms[] = {
     {"weighted random", balancer, TTB_BALANCER_WEIGHTED_RANDOM, false, 1000, NULL},
     {"round robin", balancer, TTB_BALANCER_ROUND_ROBIN, false, 1000, NULL},
+    {"round robin, slow start", balancer, TTB_BALANCER_ROUND_ROBIN, false, 1000, slow_start},
     {"weighted round robin", balancer, TTB_BALANCER_WEIGHTED_ROUND_ROBIN, false, 1000, NULL},
     {"two choices", balancer, TTB_BALANCER_TWO_CHOICES, false, 1000, NULL},
     {"least connections", balancer, TTB_BALANCER_LEAST_CONNECTIONS, false, 1000, NULL},
@@ -186,6 +189,7 @@ const algorithm algorithms[] = {
     {"first fit", balancer, TTB_BALANCER_FIRST_FIT, false, 1000, NULL},
     {"peak EWMA", balancer, TTB_BALANCER_PEAK_EWMA, false, 1000, NULL},
     {"maglev", balancer, TTB_BALANCER_MAGLEV, true, 1000, NULL},
+    {"maglev, bounded 1.25", balancer, TTB_BALANCER_MAGLEV, false, 1000, bounded},
     {"patched maglev", balancer, TTB_BALANCER_PATCHED_MAGLEV, true, 1000, NULL},
     {"ring hash", balancer, TTB_BALANCER_RING_HASH, true, 1000, NULL},
     {"jump", balancer, TTB_BALANCER_JUMP, true, 1000, NULL},
