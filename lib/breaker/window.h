@@ -17,12 +17,11 @@
  * I2  calls never overflows into failures: near the top both are halved by CAS
  *     (a spike without this tripped a healthy breaker after 4,194,304 calls).
  *     What is left is more than the largest min_calls.
- * I3  A call adds first and looks at what was there afterwards: one access to a
- *     line that others write, not two. If the bucket is an older one, what was
- *     added goes with it; if it is another generation's, it is taken out again. A
- *     caller preempted before it adds, for a whole window, puts one outcome into a
- *     later bucket, and one killed before it has taken out leaves one there. That
- *     is all that can happen.
+ * I3  A caller preempted between reading a bucket and adding to it, for a whole
+ *     window, puts one outcome into a later bucket. That is all that can happen.
+ *     (To add first and look at what was there afterwards is one access less to
+ *     the line, and was no faster, alone or in company: the read fetches the line
+ *     while the call before is still at work.)
  * I4  A plane is 16 words more, {turn 28 | sum 36}: of slow calls, and with
  *     TTB_BREAKER_DETAILED of others. Calls are in the buckets. Who halves a
  *     bucket halves the planes next. Killed in between, slow calls weigh up to
@@ -94,51 +93,39 @@ static inline void ttb__window_halve_planes(ttb__window win, uint32_t turn) {
   }
 }
 
-/* Takes out again what was added to a bucket of another generation. */
-static inline void ttb__window_take_out(ttb__a64 *b, uint32_t turn, uint32_t failures) {
-  uint64_t w = ttb__load_rlx(b);
-  for (;;) {
-    ttb__counts c = ttb__bucket_counts(w);
-    if (ttb__bucket_turn(w) != turn || c.calls == 0 || c.failures < failures) return;
-    c = (ttb__counts){c.calls - 1, c.failures - failures};
-    if (ttb__cas_rlx(b, &w, ttb__bucket(turn, c))) return;
-  }
-}
-
-/* An outcome was added to a bucket that does not simply take it: it held `old`. */
-static TTB__SELDOM void ttb__window_turn_or_halve(ttb__window win, ttb__a64 *b, uint64_t old,
+/* Adds one outcome to a bucket that does not simply take it, whose value was w. */
+static TTB__SELDOM void ttb__window_turn_or_halve(ttb__window win, ttb__a64 *b, uint64_t w,
                                                   uint32_t turn, uint32_t failures) {
-  uint32_t there = ttb__bucket_turn(old), ahead = (there - turn) & TTB__TURN_MASK;
-  bool older = ahead >= TTB__TURN_AHEAD || (ahead != 0 && ttb__bucket_counts(old).calls == 0);
-  uint64_t w = ttb__load_rlx(b);
-  if (!older && ahead >= TTB__BUCKETS) {
-    ttb__window_take_out(b, there, failures);
-    return;
-  }
-  if (older) {
-    while (ttb__bucket_turn(w) == there)
-      if (ttb__cas_rlx(b, &w, ttb__bucket(turn, (ttb__counts){1, failures}))) return;
-    /* Somebody else has turned it: what was added went with the older one. */
-    ahead = (ttb__bucket_turn(w) - turn) & TTB__TURN_MASK;
-    if (ahead < TTB__BUCKETS) ttb__add_rlx(b, (uint64_t)failures << TTB__COUNT_BITS | 1);
-    return;
-  }
-  while (ttb__bucket_turn(w) == there && ttb__bucket_counts(w).calls >= TTB__COUNT_FULL) {
+  uint64_t next;
+  bool halved;
+  do {
+    uint32_t ahead = (ttb__bucket_turn(w) - turn) & TTB__TURN_MASK;
     ttb__counts c = ttb__bucket_counts(w);
-    c = (ttb__counts){c.calls / 2, c.failures / 2};
-    if (!ttb__cas_rlx(b, &w, ttb__bucket(there, c))) continue;
-    ttb__window_halve_planes(win, there);
-    return;
-  }
+    halved = false;
+    if (ahead >= TTB__TURN_AHEAD || c.calls == 0) {
+      next = ttb__bucket(turn, (ttb__counts){1, failures});
+    } else if (ahead >= TTB__BUCKETS) {
+      return;
+    } else if (c.calls < TTB__COUNT_FULL) {
+      ttb__add_rlx(b, (uint64_t)failures << TTB__COUNT_BITS | 1);
+      return;
+    } else {
+      c = (ttb__counts){c.calls / 2 + 1, c.failures / 2 + failures};
+      next = ttb__bucket(ttb__bucket_turn(w), c);
+      halved = true;
+    }
+  } while (!ttb__cas_rlx(b, &w, next));
+  if (halved) ttb__window_halve_planes(win, ttb__bucket_turn(next));
 }
 
-/* Counts one outcome in a stripe: one read-modify-write. */
+/* Counts one outcome in a stripe: ordinarily one addition. */
 static inline void ttb__window_add(ttb__window win, uint32_t stripe, uint32_t turn,
                                    uint32_t failures) {
   ttb__a64 *b = &win.buckets[stripe * TTB__BUCKETS + turn % TTB__BUCKETS];
-  uint64_t old = ttb__add_rlx(b, (uint64_t)failures << TTB__COUNT_BITS | 1);
-  if (ttb__bucket_turn(old) != turn || ttb__bucket_counts(old).calls >= TTB__COUNT_FULL)
-    ttb__window_turn_or_halve(win, b, old, turn, failures);
+  uint64_t w = ttb__load_rlx(b);
+  if (ttb__bucket_turn(w) == turn && ttb__bucket_counts(w).calls < TTB__COUNT_FULL)
+    ttb__add_rlx(b, (uint64_t)failures << TTB__COUNT_BITS | 1);
+  else ttb__window_turn_or_halve(win, b, w, turn, failures);
 }
 
 static inline ttb__counts ttb__window_sum(ttb__window win, uint32_t turn) {

@@ -11,7 +11,7 @@
 #define MS UINT64_C(1000000)
 #define NOW (3600000 * MS)
 #define LATER (NOW + 10 * MS) /* an open time later */
-#define BYTES 640
+#define BYTES 768
 
 static _Alignas(64) unsigned char memory[BYTES];
 static ttb_breaker handle[EX_ACTORS]; /* joined, tokens 1.. */
@@ -213,6 +213,29 @@ const ex_harness ex_breaker_counts = {
     .deep_bound = EX_COMPLETE,
 };
 
+/* ---- the same for the moving average ---- */
+
+static void setup_average(void) {
+  ttb_breaker_config c = others();
+  c.average_calls = 10;
+  c.average_success_ppm = 1;
+  make_as(c, TTB_OFF, 1, 1);
+  early = ttb_breaker_acquire(&handle[0], 0, NOW);
+}
+static void check_average(void) {
+  ex_check(info(NOW).average_ppm == 0, "a late report changed a later generation's average");
+}
+
+const ex_harness ex_breaker_average = {
+    .name = "breaker-average",
+    .what = "late reports beside a reset: the later average stays",
+    .setup = setup_average,
+    .actor = {counts_a, counts_b, counts_c},
+    .check = check_average,
+    .bound = EX_COMPLETE,
+    .deep_bound = EX_COMPLETE,
+};
+
 /* ---- a deadline set by a caller whose time is newer ---- */
 
 static void setup_clock(void) {
@@ -267,6 +290,43 @@ const ex_harness ex_breaker_last = {
     .setup = setup_last,
     .actor = {last_a, last_b, last_c},
     .check = check_last,
+    .bound = 4,
+    .deep_bound = 6,
+};
+
+/* ---- three count at once, one is killed: nobody's outcome is lost but its own ---- */
+
+static int64_t tickets[3];
+
+static void setup_sums(void) {
+  ttb_breaker_config c = others();
+  c.window_calls = 4;
+  c.min_calls = 100;
+  c.failure_rate_ppm = 1000000;
+  c.flags = TTB_BREAKER_RATE_ABOVE; /* never opens */
+  c.cusum_bad_ppm = 300000; /* up 6, down 1 */
+  make_as(c, TTB_OFF, 1, 1);
+  for (uint32_t i = 0; i < 3; i++) tickets[i] = ttb_breaker_acquire(&handle[i], 0, NOW);
+}
+static void sums_a(void) { (void)end(0, tickets[0], TTB_FAILURE, NOW); }
+static void sums_b(void) { (void)end(1, tickets[1], TTB_FAILURE, NOW); }
+static void sums_c(void) { (void)end(2, tickets[2], TTB_SUCCESS, NOW); }
+static void check_sums(void) {
+  ttb_breaker_info i = info(NOW);
+  uint32_t failed = (uint32_t)ex_done(0) + ex_done(1), all = failed + ex_done(2);
+  ex_check(i.calls >= all && i.calls <= 3, "a call was lost");
+  ex_check(i.failures >= failed && i.failures <= 2, "a failure was lost");
+  ex_check(i.cusum + 1 >= 6 * failed && i.cusum <= 12, "a part of the sum was lost");
+}
+
+const ex_harness ex_breaker_sums = {
+    .name = "breaker-sums",
+    .what = "last calls and CUSUM: three report at once, one is killed",
+    .setup = setup_sums,
+    .actor = {sums_a, sums_b, sums_c},
+    .check = check_sums,
+    .crashable = 1u << 1,
+    .crashes = 1,
     .bound = 4,
     .deep_bound = 6,
 };

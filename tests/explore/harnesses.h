@@ -37,6 +37,8 @@
   ROW(ex_breaker_ramp) \
   ROW(ex_keys_new) \
   ROW(ex_breaker_closing) \
+  ROW(ex_breaker_average) \
+  ROW(ex_breaker_sums)    \
   ROW(ex_keys_reuse) \
   ROW(ex_keys_rivals) \
   ROW(ex_keys_find) \
