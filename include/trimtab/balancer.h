@@ -246,7 +246,7 @@ typedef struct ttb_balancer {
 #define TTB_BALANCER_NGINX_CONSISTENT 11    /**< by hash, consistent, as nginx */
 #define TTB_BALANCER_FIRST_FIT 12           /**< the first with room; weight = calls at a time */
 #define TTB_BALANCER_PEAK_EWMA 13           /**< the one of two where a call takes less time */
-/* 14 is kept for Prequal. */
+#define TTB_BALANCER_PREQUAL 14             /**< the best of a pool of probes that the caller makes */
 #define TTB_BALANCER_PATCHED_MAGLEV 15      /**< by hash, maglev whose survivors' keys stay */
 #define TTB_BALANCER_ANCHOR 16              /**< by hash, consistent, one load, without weights */
 #define TTB_BALANCER_NGINX_HASH 17          /**< by hash, as nginx without `consistent` */
@@ -259,6 +259,7 @@ typedef struct ttb_balancer {
 #define TTB_BALANCER_CHECK_TICKETS 4u  /**< a table of tickets a thread: each double report shows */
 #define TTB_BALANCER_TAGS 8u           /**< endpoints have tags (8 bytes each) */
 #define TTB_BALANCER_CAPS 16u          /**< endpoints have max_inflight (4 bytes each); counts calls */
+#define TTB_BALANCER_LOAD_WEIGHTS 64u   /**< weights follow load reports (ttb_balancer_reweigh) */
 #define TTB_BALANCER_LEVELS 32u        /**< priorities, backups, degraded tier and panic count */
 /** @} */
 
@@ -379,6 +380,17 @@ typedef struct ttb_balancer_config {
   uint32_t slow_start_rule; /**< TTB_BALANCER_CURVE or _STEPS; default the curve */
   uint32_t slow_start_aggression_ppm; /**< of the curve, 100000..10000000; default 1000000 */
   uint32_t slow_start_min_ppm; /**< of the curve: the least share; default 100000 */
+  uint32_t probe_rate_ppm; /**< Prequal: probes a call, in ppm, 100000..16000000; default
+                                3000000 */
+  uint32_t probe_age_ms;   /**< Prequal: no older probe is used, 1..60000; default 1000 */
+  uint32_t rif_quantile_ppm; /**< Prequal: above this quantile of answers an endpoint is hot,
+                                  1..1000000; default 840896, which is 2^-0.25 */
+  uint32_t error_penalty_ppm; /**< weights by load reports: what errors count, 1..100000000;
+                                   default 1000000, ORCA's penalty of 1 */
+  int32_t load_blackout_ms; /**< weights by load reports: an endpoint's count from so long after
+                                 its first, 1..3600000; default 10000; TTB_OFF: at once */
+  int32_t load_expiry_ms;   /**< weights by load reports: and no longer than this after its
+                                 last, 1..3600000; default 180000 */
 } ttb_balancer_config;
 
 /** A level: how many, and what follows from it. Frozen. */
@@ -813,6 +825,52 @@ TTB_API int32_t ttb_balancer_report_n(ttb_balancer *joined, const int64_t *ticke
  */
 TTB_API int64_t ttb_balancer_next(ttb_balancer *joined, int64_t ticket, int32_t outcome,
                                   uint64_t latency_ns, uint64_t hash, uint64_t now_ns);
+
+/**
+ * @brief Turns what load reports have said into weights, and those into one new table.
+ *
+ * With #TTB_BALANCER_LOAD_WEIGHTS; call it about once a second from one place. Between
+ * calls nothing is rebuilt. An endpoint whose weight was set to 0 stays without calls.
+ * @param joined the caller's handle
+ * @param now_ns the time, ns
+ * @return how many endpoints have a weight of their own (with fewer than two all weigh
+ *         the same); TTB_AGAIN (another writer is at work); TTB_ERR_UNSUPPORTED
+ *         (without the flag); TTB_ERR_MISUSE (not joined)
+ * @threads the handle's thread @progress owner lock @alloc none @since 0.1
+ */
+TTB_API int32_t ttb_balancer_reweigh(ttb_balancer *joined, uint64_t now_ns);
+
+/**
+ * @brief Prequal: whom to probe now.
+ *
+ * Ask each for its requests in flight and the latency it would have at that number
+ * (a median of recent ones), without letting calls wait for it, and give the answers to
+ * ttb_balancer_probe_result. Call it after each acquire, or now and then: what is due
+ * adds up, to 16. Without calls two are due each half probe_age_ms.
+ * @param joined    the thread's handle; probes and answers are its own
+ * @param now_ns    the time, ns
+ * @param ret_slots room for n slots, all different; may be NULL if n is 0
+ * @param n         probes that can be made now
+ * @return how many slots were written; TTB_ERR_UNSUPPORTED (another algorithm);
+ *         TTB_ERR_MISUSE (not joined, NULL)
+ * @threads the handle's thread @progress wait-free @alloc none @since 0.1
+ */
+TTB_API int32_t ttb_balancer_probe_due(ttb_balancer *joined, uint64_t now_ns, uint32_t *ret_slots,
+                                       uint32_t n);
+
+/**
+ * @brief Prequal: what a probe was answered. A probe that was not needs no report.
+ * @param joined     the handle that asked
+ * @param slot       who was probed
+ * @param rif        its requests in flight; above 65535 counts as 65535
+ * @param latency_ns its latency at that number, ns; above 2^48 counts as 2^48
+ * @param now_ns     the time, ns
+ * @return TTB_OK; TTB_ERR_UNKNOWN_ID (nobody lives there any more); TTB_ERR_RANGE (slot);
+ *         TTB_ERR_UNSUPPORTED (another algorithm); TTB_ERR_MISUSE (not joined)
+ * @threads the handle's thread @progress wait-free @alloc none @since 0.1
+ */
+TTB_API int32_t ttb_balancer_probe_result(ttb_balancer *joined, uint32_t slot, uint32_t rif,
+                                          uint64_t latency_ns, uint64_t now_ns);
 
 /**
  * @brief One row an endpoint: what is known of it and why it is not the next one.

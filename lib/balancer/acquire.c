@@ -5,6 +5,7 @@
  * All accesses but those of tables are relaxed: a cell and an eligibility word
  * each stand for themselves, and publish nothing else. */
 #include "bounded.h"
+#include "load_weights.h"
 #include "tickets.h"
 
 TTB__SELDOM static int32_t stale(ttb__balancer *b) {
@@ -226,7 +227,9 @@ TTB__SELDOM static int32_t report_carefully(ttb__balancer *b, int64_t ticket, tt
   if (b->flags & TTB_BALANCER_CHECK_TICKETS && !ttb__ticket_redeem(b, ticket)) return stale(b);
   if (!untake(b, ticket, t)) return stale(b);
   if (b->flags & TTB__BALANCER_BOUNDED) ttb__bound_count(b, t.row, 0, 1);
-  if (b->algorithm->observe && lives(b, t)) b->algorithm->observe(b, e);
+  if (!(b->flags & (TTB__BALANCER_HOOKED | TTB_BALANCER_LOAD_WEIGHTS)) || !lives(b, t)) return TTB_OK;
+  if (b->algorithm->observe) b->algorithm->observe(b, e);
+  if (e->load && b->flags & TTB_BALANCER_LOAD_WEIGHTS) ttb__load_heard(b, e);
   return TTB_OK;
 }
 

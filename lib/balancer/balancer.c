@@ -10,6 +10,7 @@
  * I2  Scratch belongs to the holder of the owner lock and means nothing to the
  *     next one. */
 #include "bounded.h"
+#include "load_weights.h"
 #include "peak_ewma.h"
 
 #include <string.h>
@@ -21,7 +22,7 @@ static const ttb__format format = {TTB__KIND_BALANCER, &ttb__balancer_config_fie
 
 typedef struct layout {
   uint64_t table, rows, bitmap, endpoints, ids, index, copies[2], scratch, tickets;
-  uint64_t common_state, slot_state, row_state, tags, caps, began, plans, bounds, total;
+  uint64_t common_state, slot_state, row_state, tags, caps, began, plans, bounds, worths, total;
   uint32_t stride, entries, index_size;
 } layout;
 
@@ -63,6 +64,8 @@ static layout layout_of(const ttb_balancer_config *c) {
   if (is_planned(c)) at += sizeof(ttb__plan) * (uint64_t)c->threads;
   l.bounds = at;
   if (c->bounded_ppm) at += sizeof(ttb__bound) * (uint64_t)c->threads;
+  l.worths = at = ttb__round64(at);
+  if (c->flags & TTB_BALANCER_LOAD_WEIGHTS) at += sizeof(ttb__worth) * (uint64_t)c->capacity;
   l.total = ttb__round64(at);
   return l;
 }
@@ -119,7 +122,14 @@ static void open_handle(ttb_balancer *ret, void *mem, const ttb_balancer_config 
       .exact = c->exact,
       .bias = a == &ttb__least_connections
                   ? (uint32_t)((uint64_t)(uint32_t)c->bias_ppm * 65536 / 1000000) : 0,
-      .group = TTB__NO_SLOT,
+      .least = TTB__NO_SLOT,
+      .worths_at = line_of(l.worths),
+      .error_penalty = c->error_penalty_ppm,
+      .load_blackout = c->load_blackout_ms == TTB_OFF ? 0 : (uint32_t)c->load_blackout_ms,
+      .load_expiry = (uint32_t)c->load_expiry_ms,
+      .probe_age = UINT64_C(1000000) * c->probe_age_ms,
+      .probe_rate = c->probe_rate_ppm,
+      .rif_quantile = c->rif_quantile_ppm,
       .lease = c->lease,
       .tracked = a->tracks || (c->flags & (TTB_BALANCER_TRACK | TTB_BALANCER_CAPS)) || c->bounded_ppm,
       .entries = l.entries,

@@ -44,7 +44,7 @@
 
 #define TTB__BALANCER_FLAGS                                                      \
   (TTB_BALANCER_TRACK | TTB_BALANCER_MOVING_TICKETS | TTB_BALANCER_CHECK_TICKETS | \
-   TTB_BALANCER_TAGS | TTB_BALANCER_CAPS | TTB_BALANCER_LEVELS)
+   TTB_BALANCER_TAGS | TTB_BALANCER_CAPS | TTB_BALANCER_LEVELS | TTB_BALANCER_LOAD_WEIGHTS)
 
 #define TTB__PICK_FLAGS (TTB_PICK_FALLBACK | TTB_PICK_DRAINING)
 
@@ -58,8 +58,8 @@
 #define TTB__BALANCER_BOUNDED (1u << 28)
 /* Whoever has one of these goes the careful way through acquire and report. */
 #define TTB__BALANCER_CAREFUL \
-  (TTB_BALANCER_MOVING_TICKETS | TTB_BALANCER_CHECK_TICKETS | TTB__BALANCER_HOOKED | \
-   TTB__BALANCER_BOUNDED)
+  (TTB_BALANCER_MOVING_TICKETS | TTB_BALANCER_CHECK_TICKETS | TTB_BALANCER_LOAD_WEIGHTS | \
+   TTB__BALANCER_HOOKED | TTB__BALANCER_BOUNDED)
 
 /* Entry of a table that is no slot. */
 #define TTB__NO_SLOT UINT32_MAX
@@ -200,7 +200,7 @@ const ttb__algorithm *ttb__balancer_algorithm(uint32_t number);
 
 extern const ttb__algorithm ttb__two_choices, ttb__round_robin, ttb__weighted_round_robin,
     ttb__least_connections, ttb__maglev, ttb__ring_hash, ttb__jump_hash, ttb__rendezvous,
-    ttb__weighted_random, ttb__ketama, ttb__nginx_consistent, ttb__first_fit, ttb__peak_ewma,
+    ttb__weighted_random, ttb__ketama, ttb__nginx_consistent, ttb__first_fit, ttb__peak_ewma, ttb__prequal,
     ttb__patched_maglev, ttb__anchor, ttb__nginx_hash;
 
 /* ---- the handle ---- */
@@ -230,8 +230,10 @@ TTB__HANDLE_STRUCT ttb__balancer {
   unsigned char *common_state, *slot_state, *row_state; /* of slot 0, of the own row */
   uint32_t slot_bytes, row_bytes;
   uint64_t half_life_inverse; /* of costs (decay_ms), 1/ns */
-  uint32_t choices, exact, bias; /* of least connections; bias in 1/65536 */
-  uint32_t group, busy;       /* where the last choice looked, TTB__NO_SLOT: nowhere; nobody was idle */
+  uint64_t probe_age, probe_rate; /* of Prequal: ns, ppm */
+  uint32_t rif_quantile;          /* ppm */
+  uint32_t choices, exact, bias;  /* of least connections; bias in 1/65536 */
+  uint32_t least, busy; /* what a group's look found, TTB__NO_SLOT: nothing; nobody was idle */
   uint64_t group_seen, group_rest; /* see minima.h */
   int64_t ticket; /* row and permit of this handle's tickets */
   ttb__random random;
@@ -245,6 +247,7 @@ TTB__HANDLE_STRUCT ttb__balancer {
   ttb__region *region;
   uint32_t copies_at[2]; /* in lines of 64 bytes, as all below */
   uint32_t bitmap_at, ids_at, index_at, scratch_at, tickets_at, tags_at, caps_at;
+  uint32_t worths_at, error_penalty, load_blackout, load_expiry; /* load_weights.c; ppm, ms */
   uint32_t config_order;
   uint64_t residency; /* zones that may be picked at all */
   ttb__plan *plan;    /* of a joined handle's row */

@@ -8,7 +8,7 @@ static const ttb__algorithm *const algorithms[] = {
     &ttb__two_choices, &ttb__round_robin, &ttb__weighted_round_robin, &ttb__least_connections,
     &ttb__maglev,      &ttb__ring_hash,   &ttb__jump_hash,            &ttb__rendezvous,
     &ttb__weighted_random, &ttb__ketama,  &ttb__nginx_consistent,     &ttb__first_fit,
-    &ttb__peak_ewma,   &ttb__patched_maglev, &ttb__anchor,   &ttb__nginx_hash,
+    &ttb__peak_ewma,   &ttb__prequal,     &ttb__patched_maglev, &ttb__anchor,   &ttb__nginx_hash,
 };
 #define ALGORITHMS (sizeof algorithms / sizeof *algorithms)
 
@@ -46,6 +46,12 @@ static const ttb__field config_fields[] = {
     C(U32, slow_start_rule, "", 1, 2, TTB_BALANCER_CURVE, 0),
     C(U32, slow_start_aggression_ppm, "ppm", TTB__MIN_AGGRESSION, TTB__MAX_AGGRESSION, 1000000, 0),
     C(U32, slow_start_min_ppm, "ppm", 1, 1000000, TTB__SLOW_START_MIN, 0),
+    C(U32, probe_rate_ppm, "ppm", 100000, 16000000, 3000000, 0),
+    C(U32, probe_age_ms, "ms", 1, 60000, 1000, 0),
+    C(U32, rif_quantile_ppm, "ppm", 1, 1000000, 840896, 0),
+    C(U32, error_penalty_ppm, "ppm", 1, 100000000, 1000000, 0),
+    C(I32, load_blackout_ms, "ms", 1, 3600000, 10000, TTB__MAY_BE_OFF),
+    C(I32, load_expiry_ms, "ms", 1, 3600000, 180000, 0),
 };
 const ttb__struct ttb__balancer_config_fields = TTB__STRUCT(ttb_balancer_config, config_fields);
 

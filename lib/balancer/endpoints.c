@@ -6,7 +6,7 @@
  *     follows from it (index, bitmap, table).
  * I2  A slot is reused only when nobody lives there and no cell counts on it,
  *     and with the next generation (I3 of balancer.h covers who looked before). */
-#include "balancer.h"
+#include "load_weights.h"
 
 #include <string.h>
 
@@ -63,6 +63,8 @@ void ttb__balancer_place(ttb__balancer *b, const ttb_endpoint *e, uint32_t slot)
   if (b->slow_start_ms) ttb__store_rlx(&ttb__balancer_began(b)[slot], 0);
   keep(b, e, slot);
   ttb__zero_words(ttb__slot_state(b, slot), b->slot_bytes);
+  if (b->flags & TTB_BALANCER_LOAD_WEIGHTS)
+    ttb__zero_words((ttb__worth *)ttb__balancer_part(b, b->worths_at) + slot, sizeof(ttb__worth));
   uint64_t w = ttb__load_rlx(word);
   /* release: pairs with lives_in in table.c. acquire: as ttb__balancer_change. */
   while (!ttb__cas_acqrel(word, &w, ttb__word(ttb__word_generation(w) + 1, e))) continue;

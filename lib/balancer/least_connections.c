@@ -183,10 +183,10 @@ static inline int64_t least_of_group(ttb__balancer *b, uint32_t g, uint64_t boun
     ttb__bound_raise(group, looked, f.least);
     return TTB_NO_ENDPOINT;
   }
-  b->group = g;
+  uint32_t at = break_tie(b, &f);
+  b->least = first + at;
   b->group_seen = looked;
   b->group_rest = f.rest;
-  uint32_t at = break_tie(b, &f);
   return ttb__candidate(first + at, f.word[at]);
 }
 
@@ -247,7 +247,7 @@ TTB__SELDOM static int64_t least_by_groups(ttb__balancer *b, uint32_t n) {
 static int64_t choose(ttb__balancer *b, uint64_t hash, const ttb__scope *x) {
   uint32_t n = b->seen_length;
   (void)hash;
-  b->group = TTB__NO_SLOT;
+  b->least = TTB__NO_SLOT;
   if (n > b->entries / TTB__ALIAS_WORDS) n = b->entries / TTB__ALIAS_WORDS;
   if (n <= SMALL) return least_of_few(b, n, x);
   uint32_t last = ttb__balancer_entry(b, TTB__ALIAS_WORDS * (n - 1)); /* the highest slot */
@@ -275,10 +275,11 @@ static uint64_t key_now(const ttb__balancer *b, uint32_t slot) {
 
 /* The group's bound rises by what this pick has added. */
 static void took(ttb__balancer *b, uint32_t slot) {
-  if (b->group != slot >> TTB__GROUP_SHIFT) return;
+  if (b->least != slot) return;
+  b->least = TTB__NO_SLOT;
   uint64_t key = key_now(b, slot);
   if (key > b->group_rest) key = b->group_rest;
-  ttb__bound_raise(&ttb__bounds(b)[b->group], b->group_seen, key);
+  ttb__bound_raise(&ttb__bounds(b)[slot >> TTB__GROUP_SHIFT], b->group_seen, key);
 }
 
 static void observe(ttb__balancer *b, const ttb__ended *e) {

@@ -45,13 +45,8 @@ static int64_t choose(ttb__balancer *b, uint64_t hash, const ttb__scope *x) {
 
 static void observe(ttb__balancer *b, const ttb__ended *e) {
   if (e->outcome == TTB_IGNORED || e->outcome == TTB_CANCELLED) return;
-  ttb__a64 *state = ttb__slot_state(b, e->slot);
-  uint64_t word = ttb__load_rlx(state), next;
-  do {
-    next = ttb__cost_after(word, b->half_life_inverse, e->now_ns, e->latency_ns,
-                           e->outcome == TTB_FAILURE);
-    if (next == word) return;
-  } while (!ttb__cas_rlx(state, &word, next));
+  ttb__cost_sample(ttb__slot_state(b, e->slot), b->half_life_inverse, e->now_ns, e->latency_ns,
+                   e->outcome == TTB_FAILURE);
 }
 
 const ttb__algorithm ttb__peak_ewma = {

@@ -27,6 +27,7 @@
 
 #include <stdbool.h>
 
+#include "../base/atomic.h"
 #include "../base/fixed.h"
 
 #define TTB__COST_UNIT 1  /* 2^1 ns */
@@ -96,6 +97,16 @@ static inline uint64_t ttb__cost_after(uint64_t word, uint64_t inverse, uint64_t
   }
   if (cost == old && failures == ((uint32_t)(word >> 36) & 15)) return word;
   return ttb__cost_pack(now_ns, failures, cost);
+}
+
+/* The same to a shared word. */
+static inline void ttb__cost_sample(ttb__a64 *state, uint64_t inverse, uint64_t now_ns,
+                                    uint64_t latency_ns, bool failed) {
+  uint64_t word = ttb__load_rlx(state), next;
+  do {
+    next = ttb__cost_after(word, inverse, now_ns, latency_ns, failed);
+    if (next == word) return;
+  } while (!ttb__cas_rlx(state, &word, next));
 }
 
 #endif

@@ -22,6 +22,7 @@ static const struct {
     {"breaker", determinism_breaker},
     {"balancer_scope", determinism_balancer_scope},
     {"budget", determinism_budget},
+    {"balancer_loads", determinism_balancer_loads},
 };
 
 int main(void) {

@@ -10,6 +10,7 @@
 uint64_t determinism_autoscaler(uint64_t seed);
 uint64_t determinism_budget(uint64_t seed);
 uint64_t determinism_balancer_hashes(uint64_t seed);
+uint64_t determinism_balancer_loads(uint64_t seed);
 uint64_t determinism_base(uint64_t seed);
 uint64_t determinism_breaker(uint64_t seed);
 uint64_t determinism_plan(uint64_t seed);

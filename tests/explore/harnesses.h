@@ -53,6 +53,8 @@
   ROW(ex_balancer_plan) \
   ROW(ex_balancer_tags) \
   ROW(ex_balancer_tags_next) \
+  ROW(ex_minima) \
+  ROW(ex_minima_kill) \
   /* the end */
 
 #define EX_DECLARE(name) extern const ex_harness name;

@@ -53,6 +53,7 @@ class Algorithm(enum.IntEnum):
     NGINX_CONSISTENT = 11
     FIRST_FIT = 12
     PEAK_EWMA = 13
+    PREQUAL = 14
     PATCHED_MAGLEV = 15
     ANCHOR = 16
     NGINX_HASH = 17
@@ -67,6 +68,7 @@ class BalancerFlag(enum.IntFlag):
     TAGS = 8
     CAPS = 16
     LEVELS = 32
+    LOAD_WEIGHTS = 64
 
 
 class Cause(enum.IntFlag):

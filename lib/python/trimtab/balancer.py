@@ -62,6 +62,12 @@ class Config(_ffi.Struct):
         ("slow_start_rule", u32),
         ("slow_start_aggression_ppm", u32),
         ("slow_start_min_ppm", u32),
+        ("probe_rate_ppm", u32),
+        ("probe_age_ms", u32),
+        ("rif_quantile_ppm", u32),
+        ("error_penalty_ppm", u32),
+        ("load_blackout_ms", i32),
+        ("load_expiry_ms", i32),
     ]
 
 

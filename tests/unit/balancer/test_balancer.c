@@ -44,7 +44,6 @@ static void refuses(uint32_t field, uint32_t value, int32_t code, const char *na
 
 static void bad_config(void **state) {
   (void)state;
-  REFUSES(algorithm, 14, TTB_ERR_RANGE);
   REFUSES(algorithm, 18, TTB_ERR_RANGE);
   REFUSES(capacity, TTB_MAX_SLOTS + 1, TTB_ERR_RANGE);
   REFUSES(threads, 255, TTB_ERR_RANGE);
@@ -61,6 +60,10 @@ static void bad_config(void **state) {
   REFUSES(bias_ppm, (uint32_t)-1, TTB_ERR_RANGE);
   REFUSES(bias_ppm, 8000001, TTB_ERR_RANGE);
   REFUSES(bounded_ppm, 1250000, TTB_ERR_RANGE); /* two choices are not by hash */
+  REFUSES(probe_rate_ppm, 99999, TTB_ERR_RANGE);
+  REFUSES(probe_age_ms, 60001, TTB_ERR_RANGE);
+  REFUSES(rif_quantile_ppm, 1000001, TTB_ERR_RANGE);
+  REFUSES(load_expiry_ms, (uint32_t)-1, TTB_ERR_RANGE);
   REFUSES(struct_size, 0, TTB_ERR_RANGE);
   REFUSES(struct_size, 8, TTB_ERR_RANGE);
   assert_int_equal(ttb_balancer_check(NULL, NULL), TTB_ERR_MISUSE);
