@@ -45,9 +45,15 @@
  *    1 - 1/(2n-2) at the most), or in nginx's order. Exact if the weights,
  *    divided by their greatest common divisor, sum to table_size or less;
  *    else rounded to it, the error being in the statistics. To 131,072.
- *  - **least connections**: the endpoint with the fewest calls in flight for
- *    its weight, exactly, by looking at all; ties by weighted chance.
- *    To 4,096 endpoints; counts in flight.
+ *  - **least connections** (Envoy and gRPC: least request): the endpoint with the
+ *    fewest calls in flight for its weight. To `exact` endpoints it is the least
+ *    of all: groups of 8 slots carry a lower bound, so that a pick looks at the
+ *    bounds and one group. Of equals each has its chance by weight to 16
+ *    endpoints and where some are idle; else the group is drawn, within it by
+ *    weight. Above `exact`: the least of `choices` drawn, all different. With
+ *    bias_ppm the load is (in flight + 1) ^ bias / weight, Envoy's active request
+ *    bias. To 1,048,576 endpoints; counts in flight. Weakness: who fails at once is
+ *    always idle and gets the calls.
  *  - **maglev**: the same hash goes to the same endpoint; when one leaves, its
  *    share is spread over all others and nearly all other keys stay
  *    (Eisenbud et al., "Maglev", NSDI 2016; weights as Envoy). The table depends
@@ -97,6 +103,23 @@
  *    flight than its weight, so that the last can be switched off (HAProxy's
  *    `first`, the weight being maxconn); if all are full, the least loaded for its
  *    weight. To 4,096 endpoints; counts in flight.
+ *  - **peak EWMA**: of two drawn the one with the lower cost * (in flight + 1) for its
+ *    weight, as finagle and tower have it. A latency above the cost becomes the cost; one
+ *    below draws it down, cost * w + latency * (1 - w), w = e^-(elapsed / decay_ms);
+ *    read, a cost is cost * w. Who is unknown is taken once while idle. A failure never
+ *    lowers the cost, raises it to 1 ms at least, and each in a row doubles what the
+ *    endpoint is taken to cost, to 2^15 times; a success halves that, and so does each
+ *    half-life: an endpoint that fails at once attracts nothing. Needs latency_ns in
+ *    reports. To 1,048,576 endpoints; counts in flight. Weakness: one slow call in
+ *    many makes an endpoint look slow for decay_ms.
+ *  - **Prequal** (Wydrowski et al., NSDI 2024): the caller probes (ttb_balancer_probe_due,
+ *    _probe_result) for requests in flight and latency; a pick takes from the thread's
+ *    pool of 16 answers the cold one of the lowest latency, or, if all are hot (above
+ *    rif_quantile_ppm of the last 32), that with the fewest in flight. Its own picks
+ *    add to the pool's numbers; probes leave by age, by use (max(1, 2 / ((1 - 16/n) *
+ *    rate - 1)) times) and one a pick, in turns the oldest and the worst. Failures
+ *    count as in peak EWMA. With fewer than two answers it draws. Weights do not
+ *    matter. To 1,048,576 endpoints. Weakness: without enough probes it is random.
  *
  * ## Bounded load
  *
@@ -129,6 +152,13 @@
  * ttb_balancer_set_weight(id, 0) however means what operators mean by it: no new
  * calls. It sets #TTB_CAUSE_WEIGHT and nothing else, so nothing is rebuilt and the
  * former weight comes back with its calls in flight when one is set again.
+ *
+ * With #TTB_BALANCER_LOAD_WEIGHTS weights follow load reports (ttb_balancer_report_load),
+ * for every algorithm with weights: qps / (utilisation + penalty * eps / qps), as gRPC's
+ * client-side weighted round robin (gRFC A58) on ORCA's reports. They count after
+ * load_blackout_ms, until load_expiry_ms after the last; unknown ones weigh the mean, all
+ * lie between a hundredth of it and ten times. ttb_balancer_reweigh, about once a
+ * second, makes them weights, over those that were given; calls rebuild nothing.
  *
  * ## Who may be picked
  *

@@ -87,6 +87,48 @@ static void acquire_report(void *ctx, uint64_t n) {
   }
 }
 
+/* A call a microsecond, latencies that vary; and so many calls out all the time. */
+typedef struct busy {
+  subject *s;
+  int64_t *held;
+  uint64_t n, now, random;
+} busy;
+
+static busy *make_busy(subject *s, uint64_t n) {
+  busy *b = malloc(sizeof *b);
+  if (!b || !(b->held = malloc((n + 1) * sizeof *b->held))) exit(1);
+  b->s = s;
+  b->n = n;
+  b->now = b->random = 1000000000;
+  for (uint64_t i = 0; i < n; i++) b->held[i] = ttb_balancer_acquire(&s->thread[0].mine, 0, b->now);
+  return b;
+}
+
+static void report_acquire(void *ctx, uint64_t n) {
+  busy *b = ctx;
+  ttb_balancer *mine = &b->s->thread[0].mine;
+  for (uint64_t i = 0; i < n; i++) {
+    b->now += 1000;
+    b->random = b->random * UINT64_C(6364136223846793005) + 1442695040888963407u;
+    int64_t *h = &b->held[(b->random >> 32) * b->n >> 32];
+    (void)ttb_balancer_report(mine, *h, TTB_SUCCESS, 1000000 + (b->random >> 44), b->now);
+    *h = ttb_balancer_acquire(mine, 0, b->now);
+  }
+}
+
+/* Prequal with the three probes a call that are due, answered at once. */
+static void probed(void *ctx, uint64_t n) {
+  busy *b = ctx;
+  ttb_balancer *mine = &b->s->thread[0].mine;
+  uint32_t slots[4];
+  report_acquire(ctx, n);
+  for (uint64_t i = 0; i < n; i++) {
+    int32_t due = ttb_balancer_probe_due(mine, b->now, slots, 3);
+    for (int32_t k = 0; k < due; k++)
+      (void)ttb_balancer_probe_result(mine, slots[k], (uint32_t)(i & 15), 1000000 + i % 9999, b->now);
+  }
+}
+
 static void fused(void *ctx, uint64_t n) {
   subject *s = ctx;
   int64_t t = -1;
@@ -174,9 +216,14 @@ int main(int argc, char **argv) {
       bench_one(&b, name("rendezvous acquire, hash given", n), BENCH_ADD, acquire,
                 make(TTB_BALANCER_RENDEZVOUS, n, 1));
     }
-    if (n <= 1000)
-      bench_one(&b, name("least connections acquire+report", n), BENCH_ADD, acquire_report,
-                make(TTB_BALANCER_LEAST_CONNECTIONS, n, 2));
+    bench_one(&b, name("least connections, idle", n), BENCH_ADD, acquire_report,
+              make(TTB_BALANCER_LEAST_CONNECTIONS, n, 2));
+    bench_one(&b, name("least connections, 3.5 N held", n), BENCH_ADD, report_acquire,
+              make_busy(make(TTB_BALANCER_LEAST_CONNECTIONS, n, 2), 7 * n / 2));
+    bench_one(&b, name("peak EWMA, 64 held", n), BENCH_ADD, report_acquire,
+              make_busy(make(TTB_BALANCER_PEAK_EWMA, n, 2), 64));
+    bench_one(&b, name("Prequal, 64 held, 3 probes a call", n), BENCH_ADD, probed,
+              make_busy(make(TTB_BALANCER_PREQUAL, n, 2), 64));
   }
   bench_one(&b, "round robin, batches of 64, N=100", BENCH_ADD, batched,
             make(TTB_BALANCER_ROUND_ROBIN, 100, 1));

@@ -34,7 +34,7 @@ enum {
   BENCH_CONTENDED = BENCH_FLOORS, /* fetch_add of two threads on one line */
 };
 
-#define BENCH_MAX_CASES 64
+#define BENCH_MAX_CASES 128
 #define BENCH_MAX_TRIALS 1001
 
 typedef struct bench_case {
