@@ -35,10 +35,11 @@ static bool is_degraded(const ttb__balancer *b, uint64_t w) {
 /* ---- counting ---- */
 
 /* When slot began, for the plan: now, if nobody has said so yet or if the clock has
- * gone back since. */
+ * gone back since. Who does not know the time (only looks) writes nothing. */
 static uint64_t began(const ttb__balancer *b, uint32_t slot) {
   ttb__a64 *at = &ttb__balancer_began(b)[slot];
-  uint64_t since = ttb__load_rlx(at), now = b->now ? b->now : 1;
+  uint64_t since = ttb__load_rlx(at), now = b->now;
+  if (now == 0) return since ? since : UINT64_MAX;
   if (since != 0 && (since <= now || since - now <= TTB__JITTER_MS * 1000000)) return since;
   if (ttb__cas_rlx(at, &since, now)) return now;
   return since ? since : now;
@@ -54,15 +55,16 @@ void ttb__balancer_count(const ttb__balancer *b, ttb__census *c) {
     uint64_t w = ttb__load_rlx(&ttb__endpoint_at(b, slot)->word);
     uint32_t zone = ttb__word_zone(w);
     if (!ttb__word_used(w) || w & ON_PURPOSE || !(b->residency >> zone & 1)) continue;
-    ttb_level *l = &c->level[ttb__word_level_of(b, w)];
+    uint32_t level = ttb__word_level_of(b, w);
+    ttb_level *l = &c->level[level];
     l->endpoints++;
     c->members[zone]++;
     if (!ttb__word_eligible(w)) continue;
     bool degraded = is_degraded(b, w);
     l->degraded += degraded;
     l->healthy += !degraded;
-    if (b->zone) c->healthy[ttb__word_level_of(b, w)][zone] += !degraded;
-    if (!degraded) c->weight[ttb__word_level_of(b, w)] += ttb__word_weight(w);
+    if (!degraded) c->weight[level] += ttb__word_weight(w);
+    if (b->zone) c->healthy[level][zone] += !degraded;
     if (b->slow_start_ms) {
       uint64_t since = began(b, slot);
       if (since < c->oldest) c->oldest = since;
