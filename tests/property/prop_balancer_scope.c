@@ -409,7 +409,8 @@ static void shares(check *c) {
 }
 
 /* Within a scope the spreading algorithms keep to the weights: chi-square over the
- * endpoints, k - 1 degrees of freedom, seven deviations above its mean. */
+ * endpoints, k - 1 degrees of freedom, seven deviations above its mean and 12 for the long
+ * tail of few degrees: chance does that less than twice in a million. */
 static void fairness(check *c) {
   static const uint32_t algorithms[] = {TTB_BALANCER_ROUND_ROBIN, TTB_BALANCER_WEIGHTED_ROUND_ROBIN,
                                         TTB_BALANCER_WEIGHTED_RANDOM, TTB_BALANCER_TWO_CHOICES,
@@ -457,7 +458,7 @@ static void fairness(check *c) {
       bool exact = w.c.algorithm != TTB_BALANCER_TWO_CHOICES;
       for (uint32_t s = 0; s < CAPACITY && !exact; s++)
         CHECK(c, !(set >> s & 1) || picked[k][s] > PICKS / n / 10, "slot %u starves", s);
-      CHECK(c, n < 2 || !exact || chi <= n - 1 + 7 * sqrt(2 * (n - 1)),
+      CHECK(c, n < 2 || !exact || chi <= n + 11 + 7 * sqrt(2 * (n - 1)),
             "algorithm %u, scope %u: chi-square %.1f of %.0f endpoints", w.c.algorithm, k, chi, n);
     }
     end(&w);
