@@ -49,6 +49,12 @@ const policy_row policy_clairvoyant = {
 const policy_row *const policies[] = {
     &policy_hpa,
     &policy_hpa_default,
+    &policy_aws_target,
+    &policy_gcp_mig,
+    &policy_knative,
+    &policy_double_halve,
+    &policy_double_halve_safe,
+    &policy_budget,
     &policy_clairvoyant,
 };
 const int policies_n = (int)(sizeof policies / sizeof policies[0]);

@@ -41,6 +41,7 @@ extern const int policies_n;
 /* NULL: none is called so. */
 const policy_row *policy_by_name(const char *name);
 
-extern const policy_row policy_hpa, policy_hpa_default, policy_clairvoyant;
+extern const policy_row policy_hpa, policy_hpa_default, policy_aws_target, policy_gcp_mig,
+    policy_knative, policy_double_halve, policy_double_halve_safe, policy_budget, policy_clairvoyant;
 
 #endif
