@@ -43,7 +43,8 @@
  *     report:   balancer: no longer in flight
  *               breaker:  counts the outcome; may open, reopen, close
  *               health:   with active probing, failures of real traffic in a row
- *                         may take it down (ttb_health_observe)
+ *                         may take it down (ttb_health_observe); with `eject`,
+ *                         one that does worse than its peers is ejected
  *
  * While a breaker lets its calls back by and by (ramp_ms), a call it turns away
  * goes elsewhere, and the endpoint stays in.
@@ -71,6 +72,25 @@
  * does so; results raise and lower the health status with rise and fall. If the
  * results stop coming the endpoint is STALE, which takes nothing out: a dead
  * prober must not take a fleet down.
+ *
+ * ## One that does worse than its peers
+ *
+ * A breaker looks at one endpoint: one of ten whose calls fail in one of five
+ * cases may never open it. Health compares them (trimtab/health.h, Outliers), in
+ * both ways of probing, if its configuration asks for it:
+ *
+ *     ttb_health_config health = TTB_CONFIG(ttb_health_config);
+ *     health.eject = TTB_HEALTH_EJECT_ROBUST;
+ *     c.health = &health;
+ *
+ * Then every report is observed, and ttb_pool_tick makes the sweeps, one in
+ * eject_interval_ms. An ejected endpoint has #TTB_CAUSE_OUTLIER, by the report
+ * that filled a row of errors or by the tick that swept, and loses it by the tick
+ * that finds its time over (or by a probe, #TTB_HEALTH_EJECT_PROBED). How many may be
+ * ejected at the most, how many are kept and when everybody is bad and nobody to
+ * blame is health's to say; it counts its own ejections, not open breakers. With
+ * #TTB_HEALTH_EJECT_SHADOW it only counts. A failed call is a TTB_FAILURE here,
+ * so the rows of gateway and local failures never fill.
  *
  * ## A slow one gets less
  *
@@ -165,8 +185,10 @@ typedef struct ttb_pool {
 #define TTB_POOL_ADDED 1      /**< value: its weight */
 #define TTB_POOL_REMOVED 2    /**< */
 #define TTB_POOL_EJECTED 3    /**< its breaker opened; value: TTB_BREAKER_OPENED, or _REOPENED
-                                   after a failed probe */
-#define TTB_POOL_READMITTED 4 /**< its breaker closed */
+                                   after a failed probe. Or it is ejected as an outlier;
+                                   value: TTB_HEALTH_EJECTED */
+#define TTB_POOL_READMITTED 4 /**< its breaker closed; value: 0. Or its time as an outlier is
+                                   over; value: TTB_HEALTH_EJECTED */
 #define TTB_POOL_STATUS 5     /**< its health changed; value: the new TTB_STATUS_* */
 #define TTB_POOL_PROBED 6     /**< a marked call or a probe for its breaker; value: 1 passed, 0 sent */
 #define TTB_POOL_CAUSES 7     /**< the pool changed its causes; value: TTB_CAUSE_*, 0: it may be

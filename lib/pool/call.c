@@ -156,11 +156,12 @@ int32_t ttb_pool_report(ttb_pool *h, int64_t ticket, int32_t outcome, uint64_t l
     /* A probe that ended without a verdict makes room for another. */
     if (what == TTB_OK && t.permit & PROBE) ttb__pool_derive_breaker(p, t.slot, now_ns);
   }
-  if (p->probing == TTB_POOL_PROBE_ACTIVE) {
-    int32_t status = ttb_health_observe(&p->health, t.slot, plain, now_ns);
-    if (status > 0) {
-      ttb__pool_event_of(p, TTB_POOL_STATUS, t.slot, status, now_ns);
-      (void)ttb__pool_derive(p, t.slot, now_ns);
+  if (ttb__pool_observes(p)) {
+    int32_t what = ttb_health_observe(&p->health, t.slot, plain, now_ns);
+    if (what > 0) {
+      if (what != TTB_HEALTH_EJECTED)
+        ttb__pool_event_of(p, TTB_POOL_STATUS, t.slot, what, now_ns);
+      (void)ttb__pool_derive(p, t.slot, now_ns); /* a new status may hide an ejection */
     }
   }
   return TTB_OK;

@@ -4,7 +4,8 @@
  *
  * I1  Everything here is a function of the truth elsewhere: doing it twice, by
  *     two processes, or after a kill in the middle, comes to the same.
- * I2  Of causes only the breaker's and the probes' bits are touched. */
+ * I2  Of causes only the breaker's, the probes' and the outliers' bits are
+ *     touched. */
 #include "pool.h"
 
 bool ttb__pool_breaker_says_no(const ttb__pool *p, uint32_t slot, uint64_t now_ns) {
@@ -77,6 +78,19 @@ static bool derive_weight(ttb__pool *p, const ttb_balancer_info *i, int32_t stat
   return ttb_balancer_set_weight(&p->balancer, i->id, now) == TTB_OK;
 }
 
+/* ---- outliers ---- */
+
+/* Ejections are found and ended by reports and by sweeps alike, in any process:
+ * whoever's mark shows it in the balancer tells of it. */
+static bool derive_outlier(ttb__pool *p, uint32_t slot, uint32_t causes, uint64_t now_ns) {
+  bool ejected = ttb_health_ejected(&p->health, slot) > 0;
+  if (ejected == ((causes & TTB_CAUSE_OUTLIER) != 0)) return false;
+  if (!ttb__pool_mark(p, slot, TTB_CAUSE_OUTLIER, ejected, now_ns)) return false;
+  ttb__pool_event_of(p, ejected ? TTB_POOL_EJECTED : TTB_POOL_READMITTED, slot,
+                     TTB_HEALTH_EJECTED, now_ns);
+  return true;
+}
+
 /* ---- a slot, all slots ---- */
 
 /* The health target of a slot exists just as long as its endpoint (I1 of pool.h). */
@@ -106,6 +120,7 @@ int32_t ttb__pool_derive(ttb__pool *p, uint32_t slot, uint64_t now_ns) {
     changed |= ttb__pool_mark(p, slot, want & ~i.causes, true, now_ns);
   if (i.causes & own & ~want)
     changed |= ttb__pool_mark(p, slot, i.causes & own & ~want, false, now_ns);
+  changed |= derive_outlier(p, slot, i.causes, now_ns);
   changed |= derive_weight(p, &i, status);
   return changed;
 }

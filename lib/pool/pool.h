@@ -11,8 +11,9 @@
  * I1  The balancer alone knows which slots are in use. Breaker, health and
  *     weight of a slot follow; ttb_pool_tick puts right what a killed writer
  *     left undone.
- * I2  A cause bit is derived: from the breaker, or from the health status. Who
- *     sees the reason change sets the bit; a tick derives it again.
+ * I2  A cause bit is derived: from the breaker, from the health status, or from
+ *     an ejection as an outlier. Who sees the reason change sets the bit; a tick
+ *     derives it again.
  * I3  A thread's row is the balancer's. The breaker's probes, the limits' permits
  *     and the ring's records carry the same number, so one recovery cleans all of
  *     them and frees the row last.
@@ -96,6 +97,12 @@ static inline uint32_t ttb__pool_row(const ttb__pool *p) {
 static inline ttb__pool *ttb__pool_joined(const ttb_pool *h) {
   ttb__pool *p = ttb__pool_of(h);
   return p && ttb__pool_row(p) != TTB__NO_ROW ? p : NULL;
+}
+
+/* Whether health is told how ordinary calls end: to be taken down by them, which
+ * only active probes could undo, or to be ejected as an outlier. */
+static inline bool ttb__pool_observes(const ttb__pool *p) {
+  return p->probing == TTB_POOL_PROBE_ACTIVE || ttb__health_of(&p->health)->outliers != NULL;
 }
 
 /* ---- the way of a call (call.c) ---- */

@@ -141,6 +141,8 @@ static int32_t health_part(const ttb_pool_config *c, ttb__pool_parts *r, ttb_det
   /* For probes over a network one result is not enough (docs/health.md). */
   if (r->health.rise == 0) r->health.rise = 2;
   if (r->health.fall == 0) r->health.fall = 3;
+  /* Calls take an endpoint down only where probes can bring it back. */
+  if (r->settings.probing != TTB_POOL_PROBE_ACTIVE) r->health.passive_errors = TTB_OFF;
   r->health.flags |= TTB_HEALTH_DISABLED;
   if (r->health.seed == 0) r->health.seed = r->settings.seed;
   return ttb_health_check(&r->health, d);

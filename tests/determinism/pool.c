@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Calls, faults, probes and ticks of a pool from a seed, and all it says of
- * them; once for each algorithm of the balancer. */
+ * them; once for each algorithm of the balancer, every other one of them with
+ * outliers ejected. */
 #include <trimtab/pool.h>
 
 #include "check.h"
@@ -24,6 +25,12 @@ static void run(dec_hash *h, uint64_t seed, uint32_t algorithm) {
   ttb_pool shared, p;
   ttb_balancer_config b = TTB_CONFIG(ttb_balancer_config);
   ttb_pool_config config = TTB_CONFIG(ttb_pool_config);
+  ttb_health_config health = TTB_CONFIG(ttb_health_config);
+  health.eject = TTB_HEALTH_EJECT_ROBUST;
+  health.eject_errors = 4; /* the breaker takes five */
+  health.eject_interval_ms = 3000;
+  health.eject_base_ms = 5000;
+  if (algorithm % 2 == 0) config.health = &health;
   b.algorithm = algorithm;
   config.balancer = &b;
   config.capacity = 12;

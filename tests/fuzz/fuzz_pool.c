@@ -99,6 +99,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
   l[0].kind = TTB_LIMITER_BULKHEAD, l[0].permits = 3;
   l[1].kind = TTB_LIMITER_RATE;
   if (how % 3 == 0) c.limits = l, c.n_limits = 2;
+  ttb_health_config h = TTB_CONFIG(ttb_health_config);
+  h.eject = TTB_HEALTH_EJECT_ROBUST + how % 3;
+  h.eject_errors = 2, h.eject_requests = 1, h.eject_interval_ms = 1;
+  if (how & 128) c.health = &h;
   if (how & 32) c.probing = 1 + how % 2, c.degraded_weight_ppm = 0;
   int64_t bytes = ttb_pool_size(&c);
   if (bytes < 0 || bytes > 4000000) return 0;

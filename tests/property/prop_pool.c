@@ -272,6 +272,84 @@ static void run(check *c, bool active) {
   if (there) ttb_pool_free(&shared);
 }
 
+/* A pool and, beside it, a health table that is told the same: who is ejected
+ * there has the cause here, after each report and each tick, and every change is
+ * told once. */
+static void run_ejection(check *c) {
+  ttb_pool shared, mine;
+  ttb_health twin;
+  bool there = false, used[SLOTS] = {0}, out[SLOTS] = {0};
+  uint64_t now = 1, id = 0, cursor = 0, lost = 0;
+  uint32_t bad = 0;
+  while (check_step(c)) {
+    if (!there || check_chance(c, 1, 3000)) {
+      if (there) ttb_pool_free(&mine), ttb_pool_free(&shared), ttb_health_free(&twin);
+      ttb_breaker_config b = TTB_CONFIG(ttb_breaker_config);
+      ttb_health_config h = TTB_CONFIG(ttb_health_config);
+      ttb_pool_config p = TTB_CONFIG(ttb_pool_config);
+      b.consecutive = TTB_OFF, b.min_calls = 100000;
+      h.eject = TTB_HEALTH_EJECT_ROBUST + (int32_t)check_below(c, 3);
+      h.eject_errors = check_chance(c, 1, 2) ? TTB_OFF : 3 + (int32_t)check_below(c, 3);
+      h.eject_interval_ms = 100 + (uint32_t)check_below(c, 400);
+      h.eject_base_ms = 500, h.eject_requests = 5, h.eject_hosts = 2;
+      h.eject_max_ppm = 500000;
+      h.passive_errors = TTB_OFF, h.flags = TTB_HEALTH_DISABLED, h.seed = 1 + check_rand(c);
+      p.capacity = h.capacity = SLOTS, p.breaker = &b, p.health = &h;
+      now = UINT64_C(1000000000000), cursor = lost = 0;
+      there = ttb_pool_new(&shared, &p, NULL) == TTB_OK && ttb_pool_join(&shared, 7, &mine) == TTB_OK &&
+              ttb_health_new(&twin, &h, NULL) == TTB_OK;
+      CHECK(c, there, "no pool");
+      if (!there) return;
+      memset(used, 0, sizeof used), memset(out, 0, sizeof out);
+    }
+    uint32_t dice = (uint32_t)check_below(c, 64), s = (uint32_t)check_below(c, SLOTS);
+    if (dice == 0 && used[s]) {
+      ttb_pool_info i = TTB_CONFIG(ttb_pool_info);
+      (void)ttb_pool_inspect(&mine, s, now, &i);
+      CHECK(c, ttb_pool_remove(&mine, i.id, now) == TTB_OK, "remove %u", s);
+      (void)ttb_health_disable(&twin, s, now);
+      used[s] = out[s] = false;
+    } else if (dice <= 2) {
+      ttb_endpoint e = TTB_CONFIG(ttb_endpoint);
+      e.id = ++id;
+      int32_t slot = ttb_pool_add(&mine, &e, now);
+      if (slot >= 0) used[slot] = true, (void)ttb_health_enable(&twin, (uint32_t)slot, now);
+    } else if (dice <= 5) {
+      if (check_chance(c, 1, 8)) bad = (uint32_t)check_below(c, 1 << SLOTS) & (uint32_t)check_below(c, 1 << SLOTS);
+      now += check_below(c, 50000000);
+      (void)ttb_pool_tick(&mine, now);
+      (void)ttb_health_tick(&twin, now, NULL, 0);
+    } else {
+      int64_t t = ttb_pool_acquire(&mine, 0, now);
+      bool any = false;
+      for (uint32_t k = 0; k < SLOTS; k++) any |= used[k] && !out[k];
+      CHECK(c, (t >= 0) == any, "picked %" PRId64 ", %d may be", t, any);
+      if (t < 0) continue;
+      s = (uint32_t)ttb_ticket_slot(t);
+      CHECK(c, s < SLOTS && used[s] && !out[s], "slot %u is ejected", s);
+      if (c->wrong) return;
+      int32_t outcome = (bad >> s & 1) && check_chance(c, 3, 4) ? TTB_FAILURE : (int32_t)check_below(c, 5) / 4;
+      CHECK(c, ttb_pool_report(&mine, t, outcome, 1000, now) == TTB_OK, "report");
+      (void)ttb_health_observe(&twin, s, outcome, now);
+    }
+    ttb_pool_event e;
+    while (ttb_pool_events(&shared, &cursor, &e, 1, &lost) == 1) {
+      if (e.kind != TTB_POOL_EJECTED && e.kind != TTB_POOL_READMITTED) continue;
+      CHECK(c, e.value == TTB_HEALTH_EJECTED && out[e.slot] == (e.kind == TTB_POOL_READMITTED),
+            "slot %u: event %d, value %" PRId64, e.slot, e.kind, e.value);
+      out[e.slot] = e.kind == TTB_POOL_EJECTED;
+    }
+    for (uint32_t k = 0; k < SLOTS; k++) {
+      ttb_pool_info i = TTB_CONFIG(ttb_pool_info);
+      bool is = ttb_health_ejected(&twin, k) == 1;
+      if (used[k]) (void)ttb_pool_inspect(&mine, k, now, &i);
+      CHECK(c, is == out[k] && i.causes == (is ? TTB_CAUSE_OUTLIER : 0),
+            "slot %u: ejected %d, told %d, causes %u", k, is, out[k], i.causes);
+    }
+  }
+  if (there) ttb_pool_free(&mine), ttb_pool_free(&shared), ttb_health_free(&twin);
+}
+
 /* Two pools, of the same limits in another order, live the same life: what is
  * refused, and by which limit, does not depend on it; and a refused call leaves
  * nothing in any limit. */
@@ -359,5 +437,7 @@ int main(int argc, char **argv) {
   run(&c, true);
   check_property(&c, "limits hold what calls hold, in whatever order they are");
   run_limits(&c);
+  check_property(&c, "who is ejected as an outlier has the cause, and is told of once");
+  run_ejection(&c);
   return check_end(&c);
 }
