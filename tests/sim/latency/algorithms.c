@@ -103,6 +103,31 @@ static caller balancer(const void *how, const scenario *s, const fleet *f, uint3
   return (caller){u, acquire, report, add, mark, tick, end};
 }
 
+/* ---- Prequal: each worker probes after its calls, and is answered at once ---- */
+
+static int64_t probing_acquire(void *self, uint32_t worker, uint64_t hash, uint64_t now,
+                               uint32_t *ret) {
+  user *u = self;
+  int64_t t = acquire(self, worker, hash, now, ret);
+  uint32_t slots[16];
+  int32_t due = ttb_balancer_probe_due(&u->mine[worker], now, slots, 16);
+  must(due);
+  for (int32_t i = 0; i < due; i++) {
+    uint32_t e = u->endpoint[balancer_of(u, worker)][slots[i]];
+    if (!fleet_answers(u->fleet, e)) continue;
+    must(ttb_balancer_probe_result(&u->mine[worker], slots[i], fleet_in_flight(u->fleet, e),
+                                   fleet_latency(u->fleet, e, now), now));
+  }
+  return t;
+}
+
+static caller prequal(const void *how, const scenario *s, const fleet *f, uint32_t n,
+                      uint64_t seed, uint64_t now) {
+  caller c = balancer(how, s, f, n, seed, now);
+  c.acquire = probing_acquire;
+  return c;
+}
+
 /* ---- a pool: breakers and probes take out who fails ---- */
 
 static int64_t pool_acquire(void *self, uint32_t worker, uint64_t hash, uint64_t now,
@@ -188,6 +213,7 @@ const algorithm algorithms[] = {
     {"least of five drawn", balancer, TTB_BALANCER_LEAST_CONNECTIONS, false, 1000, of_five},
     {"first fit", balancer, TTB_BALANCER_FIRST_FIT, false, 1000, NULL},
     {"peak EWMA", balancer, TTB_BALANCER_PEAK_EWMA, false, 1000, NULL},
+    {"prequal", prequal, TTB_BALANCER_PREQUAL, false, 1000, NULL},
     {"maglev", balancer, TTB_BALANCER_MAGLEV, true, 1000, NULL},
     {"maglev, bounded 1.25", balancer, TTB_BALANCER_MAGLEV, false, 1000, bounded},
     {"patched maglev", balancer, TTB_BALANCER_PATCHED_MAGLEV, true, 1000, NULL},

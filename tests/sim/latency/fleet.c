@@ -63,6 +63,9 @@ static uint64_t busy_for(const fleet *f, uint32_t endpoint, uint64_t length, uin
   return ns;
 }
 
+bool fleet_answers(const fleet *f, uint32_t endpoint) {
+  return !(f->trouble && f->s->trouble == ZONE && is_hit(ZONE, endpoint));
+}
 uint32_t fleet_in_flight(const fleet *f, uint32_t endpoint) { return f->in_flight[endpoint]; }
 uint64_t fleet_latency(const fleet *f, uint32_t endpoint, uint64_t now) {
   uint64_t wait = f->free_at[endpoint] > now ? f->free_at[endpoint] - now : 0;

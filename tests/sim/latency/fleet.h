@@ -71,7 +71,9 @@ typedef caller make_caller(const void *how, const scenario *s, const fleet *f, u
                            uint64_t seed, uint64_t now);
 uint32_t fleet_weight(const scenario *s, uint32_t endpoint);
 bool fleet_joins_late(const scenario *s, uint32_t endpoint);
-/* What an endpoint answers a prober: calls it has, and how long one takes now. */
+/* What an endpoint answers a prober, if it does: calls it has, and how long one
+ * takes now. */
+bool fleet_answers(const fleet *f, uint32_t endpoint);
 uint32_t fleet_in_flight(const fleet *f, uint32_t endpoint);
 uint64_t fleet_latency(const fleet *f, uint32_t endpoint, uint64_t now);
 
