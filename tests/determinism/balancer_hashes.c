@@ -11,15 +11,14 @@ static void change(dec_hash *h, check *c, ttb_balancer *b) {
   ttb_endpoint e = TTB_CONFIG(ttb_endpoint);
   e.id = 1 + check_below(c, 30);
   e.weight = (uint32_t)check_below(c, 9);
-  int32_t code = 0;
-  switch (check_below(c, 4)) {
+  /* In this order, whatever order a compiler gives arguments. */
+  uint32_t what = (uint32_t)check_below(c, 4), slot = (uint32_t)check_below(c, 20);
+  int32_t on = (int32_t)check_below(c, 2), code = 0;
+  switch (what) {
   case 0: code = ttb_balancer_add(b, &e); break;
   case 1: code = ttb_balancer_remove(b, e.id); break;
   case 2: code = ttb_balancer_set_weight(b, e.id, e.weight); break;
-  default:
-    code = ttb_balancer_mark(b, (uint32_t)check_below(c, 20), TTB_CAUSE_PROBE,
-                             (int32_t)check_below(c, 2));
-    break;
+  default: code = ttb_balancer_mark(b, slot, TTB_CAUSE_PROBE, on); break;
   }
   dec_hash_add(h, (uint64_t)(int64_t)code);
 }

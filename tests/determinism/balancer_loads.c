@@ -45,9 +45,12 @@ static void run(dec_hash *h, uint64_t seed, ttb_balancer_config config) {
     if (dice % 3 == 0) {
       int32_t due = ttb_balancer_probe_due(&mine[dice >> 63], now, slots, 16);
       dec_hash_add(h, (uint64_t)(int64_t)due);
-      for (int32_t k = 0; k < due; k++)
-        (void)ttb_balancer_probe_result(&mine[dice >> 63], slots[k], (uint32_t)check_below(&c, 20),
-                                        check_below(&c, 90000000), now);
+      for (int32_t k = 0; k < due; k++) {
+        /* Drawn one by one: a compiler may take arguments in any order. */
+        uint32_t rif = (uint32_t)check_below(&c, 20);
+        uint64_t latency = check_below(&c, 90000000);
+        (void)ttb_balancer_probe_result(&mine[dice >> 63], slots[k], rif, latency, now);
+      }
     }
     if (outs < HELD && dice % 5 < 3) {
       int64_t t = ttb_balancer_acquire(&mine[0], 0, now);
@@ -55,8 +58,10 @@ static void run(dec_hash *h, uint64_t seed, ttb_balancer_config config) {
       if (t >= 0) held[outs++] = t;
     } else if (outs > 0) {
       uint32_t k = (uint32_t)(dice >> 33) % outs, slot = (uint32_t)ttb_ticket_slot(held[k]);
-      ttb_load load = {sizeof load, (int32_t)check_below(&c, 900000) + 1, check_below(&c, 90000),
-                       check_below(&c, 9000)};
+      ttb_load load = TTB_CONFIG(ttb_load);
+      load.utilisation_ppm = (int32_t)check_below(&c, 900000) + 1;
+      load.qps_milli = check_below(&c, 90000);
+      load.eps_milli = check_below(&c, 9000);
       (void)ttb_balancer_report_load(&mine[0], held[k], slot == 7 ? TTB_FAILURE : (int32_t)(dice % 5),
                                      (slot + 1) * 1000000 + dice % 1000000, &load, now);
       held[k] = held[--outs];
