@@ -47,7 +47,7 @@ static uint32_t count_shared(ttb__a32 *cell, uint32_t tag) {
   while (!ttb__cas_rlx(cell, &seen, one_more(seen, tag))) continue;
   return seen;
 }
-static bool uncount(ttb__a32 *cell, uint32_t tag) {
+static inline bool uncount(ttb__a32 *cell, uint32_t tag) {
   uint32_t seen = ttb__load_rlx(cell);
   if (!counts(seen, tag)) return false;
   ttb__store_rlx(cell, one_less(seen));
