@@ -223,6 +223,7 @@ TTB__HANDLE_STRUCT ttb__balancer {
   uint64_t seen_inverse; /* 2^64 / seen_length */
   uint32_t seen_length;
   uint32_t seen_bits; /* floor(log2 seen_length); 0 of 0 */
+  uint32_t seen_dense; /* 1: a roster without gaps, entry i is i and needs no look */
   uint32_t capacity, stride, threads;
   uint32_t flags, row; /* row is TTB__NO_ROW unless joined */
   uint32_t last;       /* what ttb_balancer_last says */

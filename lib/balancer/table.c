@@ -20,6 +20,9 @@ void ttb__balancer_refresh(ttb__balancer *b, uint64_t generation) {
   b->seen_length = length < b->entries ? length : b->entries;
   for (b->seen_bits = 0; b->seen_length >> 1 >> b->seen_bits != 0;) b->seen_bits++;
   b->seen_inverse = ttb__mod_inverse(b->seen_length ? b->seen_length : 1);
+  /* A roster ascends: if its last entry is its own number, so are all. */
+  b->seen_dense = b->seen_length && b->algorithm->build == ttb__roster_build &&
+                  ttb__flip_get32(&b->seen->entry[b->seen_length - 1]) == b->seen_length - 1;
   /* The phase goes on in the new table. */
   if (b->seen_length) b->at = ttb__mod(b->turn - b->left, b->seen_length, b->seen_inverse);
 }

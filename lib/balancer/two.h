@@ -75,8 +75,8 @@ static inline uint32_t ttb__draw_two(ttb__balancer *b, const ttb__scope *x, ttb_
   uint64_t r = ttb__random_next(&b->random), first = (r & UINT32_MAX) * n;
   uint32_t p = (uint32_t)(first >> 32), q = ttb__scale32((uint32_t)(r >> 32), n - 1);
   q += q >= p;
-  i->slot = ttb__balancer_entry(b, p);
-  j->slot = ttb__balancer_entry(b, q);
+  i->slot = b->seen_dense ? p : ttb__balancer_entry(b, p);
+  j->slot = b->seen_dense ? q : ttb__balancer_entry(b, q);
   i->word = ttb__eligible_word(b, i->slot, x);
   j->word = ttb__eligible_word(b, j->slot, x);
   return (uint32_t)first;
