@@ -32,7 +32,7 @@ static void operate(ttb_pool *p, const uint8_t *data, size_t size) {
     now += (uint64_t)o.dt << (o.a & 15); /* wraps too: the clock may do anything */
     switch (o.op % 13) {
     case 0: {
-      ttb_endpoint e = {sizeof e, o.b, o.a};
+      ttb_endpoint e = {.struct_size = sizeof e, .weight = o.b, .id = o.a};
       (void)ttb_pool_add(p, &e, now);
       break;
     }

@@ -42,7 +42,7 @@ static void operate(ttb_router *shared, ttb_router *mine, uint64_t x, uint64_t *
   w.avoid = x >> 40;
   switch (x % 11) {
   case 0: {
-    ttb_endpoint e = {sizeof e, (uint32_t)(x >> 16) % 70000, id};
+    ttb_endpoint e = {.struct_size = sizeof e, .weight = (uint32_t)(x >> 16) % 70000, .id = id};
     int32_t slot = ttb_router_add(mine, &e);
     need(slot < (int32_t)capacity);
     break;
