@@ -279,7 +279,8 @@ static int check_after(singlestep *s, int ended) {
   return !ok;
 }
 
-static void every_instruction(void) {
+/* thorough: more points of the calls that build a table, of 100,000 instructions. */
+static void every_instruction(bool thorough) {
   static const struct {
     uint32_t algorithm, flags;
   } kinds[] = {
@@ -308,9 +309,9 @@ static void every_instruction(void) {
                       .check = check_after, .max = 100000,
                       .stride = what == PICK ? 1 : what == MARK ? 3 : 13};
       if (s.stride == 13 && rounds) s.stride = 41;
-      if (s.stride == 13 && k == 4) s.stride = 101;
+      if (s.stride == 13 && k == 4) s.stride = thorough ? 101 : 499;
       if (kinds[k].flags & BOUNDED) s.stride = 3; /* it goes through all weights */
-      if (history && what != PICK) s.stride = k == 7 ? 173 : 19;
+      if (history && what != PICK) s.stride = k == 7 ? (thorough ? 173 : 499) : 19;
       if (history && k == 8 && what == WEIGHT) s.stride = 3; /* builds nothing */
       int result = singlestep_run(&s);
       if (result == SINGLESTEP_UNSUPPORTED) {
@@ -452,7 +453,7 @@ int main(int argc, char **argv) {
   torture t = {.workers = 4, .ctx = &u, .work = work, .recover = recover_worker,
                .check_running = check_running, .check_quiet = check_quiet};
   verdict("two mappings", two_mappings());
-  every_instruction();
+  every_instruction(argc > 1 && atol(argv[1]) >= 1000);
 
   torture_arguments(&t, argc, argv);
   ttb_balancer_config c[] = {
