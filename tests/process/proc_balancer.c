@@ -311,7 +311,7 @@ static void every_instruction(bool thorough) {
                       .stride = what == PICK ? 1 : what == MARK ? 3 : 13};
       if (s.stride == 13 && rounds) s.stride = 41;
       if (s.stride == 13 && k == 4) s.stride = 101;
-      if (kinds[k].flags & BOUNDED) s.stride = 3; /* it goes through all weights */
+      if (kinds[k].flags & BOUNDED) s.stride = thorough ? 3 : 29; /* it goes through all weights */
       if (history && what != PICK) s.stride = k == 7 ? 173 : 19;
       if (history && k == 8 && what == WEIGHT) s.stride = 3; /* builds nothing */
       int result = singlestep_run(&s);
