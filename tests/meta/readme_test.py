@@ -12,6 +12,8 @@ of the checkout, /dev/shm being a scratch folder. A ```sh block is looked at by
 python: `# -> words`) is what the block must print. `<!-- not tested: why -->`
 right before a block leaves it out.
 """
+import concurrent.futures
+import functools
 import os
 import re
 import subprocess
@@ -74,13 +76,29 @@ def faults_of_output(done, text):
     return []
 
 
+@functools.cache
+def library():
+    """The objects of lib/*/*.c, compiled once; and what the compiler said."""
+    folder = tempfile.TemporaryDirectory()
+    sources = subprocess.run(["sh", "lib/list.sh", "lib", "*/*.c"], check=True,
+                             capture_output=True, text=True).stdout.split()
+    objects = [os.path.join(folder.name, os.path.basename(s) + ".o") for s in sources]
+    with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
+        done = pool.map(lambda s, o: run(["cc", *FLAGS, "-c", "lib/" + s, "-o", o]), sources, objects)
+        said = "".join(d.stderr for d in done)
+    return folder, objects, said
+
+
 def check_c(text, scratch):
     program = os.path.join(scratch, "program")
     if re.search(r"\bmain\s*\(", text):
-        sources = subprocess.run(["sh", "lib/list.sh", "lib", "*/*.c"], check=True,
-                                 capture_output=True, text=True).stdout.split()
-        done = run(["cc", *FLAGS, "-x", "c", "-", *["lib/" + s for s in sources], "-lm", "-lpthread",
-                    "-o", program], input=text)
+        _, objects, said = library()
+        if said:
+            return said.splitlines()
+        source = os.path.join(scratch, "program.c")
+        with open(source, "w", encoding="utf-8") as file:
+            file.write(text)
+        done = run(["cc", *FLAGS, source, *objects, "-lm", "-lpthread", "-o", program])
         if done.returncode != 0:
             return done.stderr.splitlines()
         return faults_of_output(run([program]), text)

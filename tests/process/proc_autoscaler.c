@@ -116,7 +116,6 @@ static int takes_turns(void) {
 static ttb_autoscaler stepped;
 static ttb_autoscaler_config stepped_config;
 static int32_t futures[4][AFTER];
-static uint32_t met[4];
 
 /* A past that fills the window's queue and ends with a change of +4 just ordered. */
 static void past(ttb_autoscaler *a, int booked_twice) {
@@ -156,7 +155,7 @@ static int check(singlestep *s, int ended) {
   if (ttb_autoscaler_attach(&a, s->mem, s->size) < 0) return 1;
   future(&a, got);
   for (int k = 0; k < 4; k++)
-    if (!memcmp(got, futures[k], sizeof got)) return met[k]++, 0;
+    if (!memcmp(got, futures[k], sizeof got)) return s->met[k]++, 0;
   printf("FAILED a future that is none of the four:");
   for (int i = 0; i < AFTER; i++) printf(" %d", got[i]);
   printf("\n");
@@ -164,7 +163,7 @@ static int check(singlestep *s, int ended) {
 }
 
 /* 0, 1, or -1 if this machine cannot single-step. */
-static int every_instruction(uint64_t stride) {
+static int every_instruction(void) {
   stepped_config = config_of(1, 10000, 1000);
   for (int k = 0; k < 4; k++) {
     ttb_autoscaler a;
@@ -175,7 +174,6 @@ static int every_instruction(uint64_t stride) {
     ttb_autoscaler_free(&a);
   }
   singlestep s = {.size = (uint64_t)ttb_autoscaler_size(&stepped_config),
-                  .stride = stride,
                   .prepare = prepare,
                   .call = call,
                   .check = check};
@@ -183,7 +181,7 @@ static int every_instruction(uint64_t stride) {
   if (status == SINGLESTEP_UNSUPPORTED) return -1;
   printf("killed at %llu instructions of an evaluation: %u as if not called, %u remembered, "
          "%u with a change booked twice, %llu wrong\n",
-         (unsigned long long)s.points, met[0], met[2], met[1] + met[3],
+         (unsigned long long)s.points, s.met[0], s.met[2], s.met[1] + s.met[3],
          (unsigned long long)s.failed);
   for (int k = 1; k < 4; k++)
     if (!memcmp(futures[0], futures[k], sizeof *futures)) return 1; /* the check is blind */
@@ -268,7 +266,7 @@ int main(int argc, char **argv) {
   torture_arguments(&t, argc, argv);
   setvbuf(stdout, NULL, _IOLBF, 0);
   if (takes_turns() != 0) t.failed++;
-  int status = every_instruction(t.kills < 1000 ? 3 : 1);
+  int status = every_instruction();
   if (status > 0) t.failed++;
   if (status < 0) printf("no single-stepping here: left out\n");
   if (torture_map(&t) < 0 || ttb_autoscaler_init(&a, t.mem, t.size, &c) < 0) return 1;

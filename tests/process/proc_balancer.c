@@ -279,8 +279,8 @@ static int check_after(singlestep *s, int ended) {
   return !ok;
 }
 
-/* thorough: the writers of every kind that has its own; they build tables, and so many
- * steps take minutes. */
+/* The picks of every kind; the writers of those that have their own. They build
+ * tables: thorough looks at every instruction of that, too. */
 static void every_instruction(bool thorough) {
   static const struct {
     uint32_t algorithm, flags;
@@ -301,19 +301,12 @@ static void every_instruction(bool thorough) {
     for (int what = 0; what < CALLS; what++) {
       bool history = k == 7 || k == 8, levels = k == 9;
       bool writers = k == 0 || k == 3 || levels || (k == 4 && what != WEIGHT) || (history && what != MARK);
-      if (what != PICK && (!writers || (!thorough && k != 0 && k != 3))) continue;
+      if (what != PICK && !writers) continue;
       stepped x = {.algorithm = kinds[k].algorithm, .flags = kinds[k].flags, .what = what};
       ttb_balancer_config c = config_of(x.algorithm, x.flags);
-      bool rounds = x.algorithm == TTB_BALANCER_WEIGHTED_ROUND_ROBIN;
       singlestep s = {.size = (uint64_t)ttb_balancer_size(&c), .ctx = &x, .prepare = prepare,
                       .enter = enter, .call = call, .recover = recover_child,
-                      .check = check_after, .max = 100000,
-                      .stride = what == PICK ? 1 : what == MARK ? 3 : 13};
-      if (s.stride == 13 && rounds) s.stride = 41;
-      if (s.stride == 13 && k == 4) s.stride = 101;
-      if (kinds[k].flags & BOUNDED) s.stride = thorough ? 3 : 29; /* it goes through all weights */
-      if (history && what != PICK) s.stride = k == 7 ? 173 : 19;
-      if (history && k == 8 && what == WEIGHT) s.stride = 3; /* builds nothing */
+                      .check = check_after, .most = thorough ? SINGLESTEP_ALL : 0};
       int result = singlestep_run(&s);
       if (result == SINGLESTEP_UNSUPPORTED) {
         printf("single steps: not possible here\n");

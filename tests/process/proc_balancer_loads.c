@@ -179,8 +179,7 @@ static void every_instruction(void) {
     stepped x = {.algorithm = cases[k].algorithm, .flags = cases[k].flags, .what = cases[k].what};
     ttb_balancer_config c = config_of(x.algorithm, x.flags);
     singlestep s = {.size = (uint64_t)ttb_balancer_size(&c), .ctx = &x, .prepare = prepare,
-                    .enter = enter, .call = call, .recover = recover_child, .check = check_after,
-                    .max = 100000, .stride = x.what == REWEIGH ? 211 : 5};
+                    .enter = enter, .call = call, .recover = recover_child, .check = check_after};
     int result = singlestep_run(&s);
     if (result == SINGLESTEP_UNSUPPORTED) {
       printf("single steps: not possible here\n");

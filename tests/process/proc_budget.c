@@ -107,7 +107,6 @@ static int takes_turns(void) {
 static ttb_budget stepped;
 static ttb_budget_config stepped_config;
 static int32_t futures[2][AFTER]; /* not called, called */
-static uint32_t met[3];
 
 static void past(ttb_budget *b) {
   int32_t current = 5;
@@ -146,12 +145,12 @@ static int check_future(singlestep *s, int ended) {
   }
   int k = 0;
   while (k < 2 && memcmp(got, futures[k], sizeof got)) k++;
-  met[k]++;
+  s->met[k]++;
   return 0;
 }
 
 /* 0, 1, or -1 if this machine cannot single-step. */
-static int every_instruction(uint64_t stride) {
+static int every_instruction(uint64_t most) {
   ttb_budget b;
   stepped_config = config_of(1);
   for (int k = 0; k < 2; k++) {
@@ -162,17 +161,16 @@ static int every_instruction(uint64_t stride) {
     ttb_budget_free(&b);
   }
   singlestep s = {.size = (uint64_t)ttb_budget_size(&stepped_config),
-                  .stride = stride,
-                  .max = 200000,
+                  .most = most,
                   .prepare = prepare,
                   .call = call,
                   .check = check_future};
   int status = singlestep_run(&s);
   if (status == SINGLESTEP_UNSUPPORTED) return -1;
   printf("killed at %llu instructions of a tick: %u as if not called, %u as if ended, %u between, "
-         "%llu wrong\n", (unsigned long long)s.points, met[0], met[1], met[2],
+         "%llu wrong\n", (unsigned long long)s.points, s.met[0], s.met[1], s.met[2],
          (unsigned long long)s.failed);
-  return status || met[0] == 0 || met[1] == 0;
+  return status || s.met[0] == 0 || s.met[1] == 0;
 }
 
 /* ---- 3 ---- */
@@ -228,7 +226,7 @@ int main(int argc, char **argv) {
   torture_arguments(&t, argc, argv);
   setvbuf(stdout, NULL, _IOLBF, 0);
   if (takes_turns() != 0) t.failed++;
-  int status = every_instruction(t.kills < 1000 ? 1009 : 97);
+  int status = every_instruction(t.kills < 1000 ? 0 : SINGLESTEP_ALL);
   if (status > 0) t.failed++;
   if (status < 0) printf("no single-stepping here: left out\n");
   if (torture_map(&t) < 0 || ttb_budget_init(&b, t.mem, t.size, &c) < 0) return 1;

@@ -272,8 +272,7 @@ int main(int argc, char **argv) {
     c = config_of();
     size = (uint64_t)ttb_pool_size(&c);
     singlestep s = {.size = size, .prepare = prepare, .enter = enter, .call = call,
-                    .recover = step_recover, .check = step_check,
-                    .stride = i == 3 || i == 4 || (i >= 6 && i <= 8) ? 37 : 7};
+                    .recover = step_recover, .check = step_check};
     int code = singlestep_run(&s);
     if (code == SINGLESTEP_UNSUPPORTED) {
       printf("%s: single-stepping is not to be had here\n", steps[i].name);

@@ -198,7 +198,6 @@ static void step(void) {
   ttb_router_config c = config();
   for (x.which = 0; x.which < 3; x.which++) {
     singlestep s = {.size = (uint64_t)ttb_router_size(&c),
-                    .stride = x.which == 0 ? 1 : 2,
                     .ctx = &x,
                     .prepare = step_prepare,
                     .enter = step_enter,

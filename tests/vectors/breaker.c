@@ -610,12 +610,6 @@ static int check_kill(singlestep *s, int ended) {
     code = ttb_breaker_report(&k->b, ttb_breaker_acquire(&k->b, 0, at), TTB_FAILURE, at);
   return code == TTB_BREAKER_OPENED ? 0 : 1;
 }
-/* Code with AddressSanitizer's checks in it has many times the instructions. */
-#ifdef __SANITIZE_ADDRESS__
-#define STRIDE 17
-#else
-#define STRIDE 1
-#endif
 static bool do_kill_at_every_store(run *r, const json_t *step) {
   const json_t *of = json_object_get(step, "of");
   for (size_t i = 0; i < json_array_size(of); i++) {
@@ -623,7 +617,7 @@ static bool do_kill_at_every_store(run *r, const json_t *step) {
     if (!k.what || !strstr(" allow done rotate transition ", k.what)) return no(r, "which call?");
     singlestep s = {.size = (uint64_t)ttb_breaker_size(&r->c), .ctx = &k, .prepare = prepare_kill,
                     .enter = enter_kill, .call = call_kill, .recover = recover_kill,
-                    .check = check_kill, .stride = STRIDE};
+                    .check = check_kill};
     int code = singlestep_run(&s);
     if (code == SINGLESTEP_UNSUPPORTED) continue; /* this machine cannot; proc_breaker says so */
     if (code != 0 || s.failed > 0) return no(r, "%s: %d wrong", k.what, (int)s.failed);
