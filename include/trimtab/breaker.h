@@ -62,7 +62,7 @@
  *
  * The window is the last window_ms in 16 buckets; the oldest leaves whole, so
  * between 15/16 and 16/16 of window_ms are looked at. It is exact over idle gaps
- * of any length. A bucket that reaches 260,000 calls halves its counts: the
+ * of any length. A bucket that reaches 240,000 calls halves its counts: the
  * rates stay right, `calls` then says less than there were. With window_calls it
  * is the last so many calls instead, whenever they were, up to 4,096: k of n, as
  * Failsafe, and resilience4j's default. With #TTB_BREAKER_FIXED_WINDOW the window
@@ -130,9 +130,10 @@
  * A key that nobody asks for during that time may lose its breaker to another
  * one. It costs 12 bytes a slot.
  *
- * Threads that share one busy breaker write to one line. With `stripes` the time
- * window has so many copies, and threads that have joined write each to their
- * own; who asks sums over all.
+ * Threads that share one busy breaker write to one line. Let them join: a joined
+ * thread adds to the line without reading it. With `stripes` the time window has
+ * so many copies, and threads that have joined write each to their own; who asks
+ * sums over all.
  *
  * ## Several processes
  *
@@ -158,7 +159,7 @@ extern "C" {
 /** A handle; see base.h. May be used by several threads at once unless it has
  *  been made by ttb_breaker_join. */
 typedef struct ttb_breaker {
-  uint64_t opaque[44]; /**< private */
+  uint64_t opaque[48]; /**< private */
 } ttb_breaker;
 
 /** @name States of a breaker

@@ -55,6 +55,13 @@ _Static_assert(sizeof(ttb__clock) == 64, "the clock is one line");
 /* What v is after a first call or a jump; adopts a domain if that takes one. */
 uint64_t ttb__clock_jump(ttb__clock *c, uint64_t raw_ms, uint64_t offset, uint64_t last);
 
+/* Whether time stands: now_ns is of the ms that was seen last, which is *ret. */
+static inline bool ttb__clock_stands(const ttb__clock *c, uint64_t now_ns, uint64_t *ret) {
+  uint64_t last = ttb__load_rlx(&c->last);
+  *ret = last;
+  return now_ns / 1000000 + ttb__load_rlx(&c->offset) == last && last != 0;
+}
+
 /* The virtual time of now_ns, in ms. */
 static inline uint64_t ttb__clock_now(ttb__clock *c, uint64_t now_ns) {
   uint64_t raw = now_ns / 1000000, offset = ttb__load_rlx(&c->offset);

@@ -141,6 +141,7 @@ static void open_handle(ttb_breaker *ret, void *mem, const ttb_breaker_config *c
       .probes = c->half_open_probes,
       .successes = c->half_open_successes,
       .judged = judged(c),
+      .plain = (1u << TTB_SUCCESS | 1u << TTB_SLOW) & ~judged(c),
       .heard = {heard(c, TTB_SUCCESS), heard(c, TTB_FAILURE), heard(c, TTB_SLOW), 0, 0,
                 heard(c, TTB_SLOW_FAILURE)},
       .rules = rules,

@@ -37,6 +37,7 @@
 #include "../base/region.h"
 #include "../base/rows.h"
 #include "../base/ticket.h"
+#include "window.h"
 
 #include <trimtab/breaker.h>
 
@@ -82,7 +83,7 @@ typedef TTB__HANDLE_STRUCT ttb__breaker {
   uint32_t stripes;        /* of the time window, a power of two */
   int32_t consecutive, failure_rate_ppm;
   uint32_t min_calls, lease_ms, probes, successes;
-  uint32_t judged; /* a bit an outcome: judged, not only counted */
+  uint32_t judged, plain; /* a bit an outcome: rules hear it; it only counts, as a success */
   uint8_t heard[TTB__OUTCOMES]; /* the rules that are, by outcome */
   uint32_t rules, flags, rate_above; /* above: 1 if a rate is too high only above its threshold */
   uint32_t streak, strike_row;          /* whether one is kept; what a failure adds to the row */
@@ -99,6 +100,7 @@ typedef TTB__HANDLE_STRUCT ttb__breaker {
   uint64_t seed;
   uint32_t row; /* TTB__NO_ROW unless joined */
   uint32_t tickets; /* 0: not checked one by one */
+  ttb__seen seen;   /* of a joined handle */
   /* seldom used rules */
   uint32_t extra_at, planes; /* offset of the extra words; planes of the time window */
   uint32_t window_ms, slow_ms, average_calls, average_success_ppm;

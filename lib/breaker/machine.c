@@ -152,15 +152,36 @@ static uint32_t turn_of(const ttb__breaker *b, uint32_t gen, uint64_t now) {
   return ttb__window_turn(b->window_inverse, now, gen);
 }
 
-static inline void count_call(const ttb__breaker *b, ttb__breaker_slot *s, uint32_t turn,
-                              uint32_t failures) {
-  ttb__window_add(ttb__breaker_window(b, s), b->row & (b->stripes - 1), turn, failures);
+static inline uint32_t stripe_of(const ttb__breaker *b) { return b->row & (b->stripes - 1); }
+
+/* Counts a success. */
+static TTB__SELDOM int32_t count_success(ttb__breaker *b, ttb__breaker_slot *s, uint32_t gen,
+                                         uint64_t now_ns) {
+  if (b->streak) ttb__streak_calm(b, s, gen);
+  if (!b->window_inverse) return TTB_OK;
+  uint32_t turn = turn_of(b, gen, clock_of(b, now_ns));
+  ttb__window win = ttb__breaker_window(b, s);
+  bool room = ttb__window_add(win, stripe_of(b), turn, 0);
+  if (b->row != TTB__NO_ROW)
+    b->seen = (ttb__seen){ttb__window_bucket(win.buckets, stripe_of(b), turn), turn,
+                          room ? TTB__UNSEEN : 0};
+  return TTB_OK;
 }
 
-static int32_t report_success(ttb__breaker *b, ttb__breaker_slot *s, uint32_t gen,
-                              uint64_t now_ns) {
-  if (b->streak) ttb__streak_calm(b, s, gen);
-  if (b->window_inverse) count_call(b, s, turn_of(b, gen, clock_of(b, now_ns)), 0);
+/* The same where little has to be done: no failure came before, the millisecond
+ * and the bucket are those of the call before. */
+static inline int32_t report_success(ttb__breaker *b, ttb__breaker_slot *s, uint32_t gen,
+                                     uint64_t now_ns) {
+  uint64_t now;
+  if (b->streak && !ttb__streak_is_calm(s, gen)) return count_success(b, s, gen, now_ns);
+  if (!b->window_inverse) return TTB_OK;
+  if (!ttb__clock_stands(&b->region->clock, now_ns, &now)) return count_success(b, s, gen, now_ns);
+  uint32_t turn = turn_of(b, gen, now);
+  ttb__a64 *bucket = ttb__window_bucket(ttb__breaker_words(b, s), stripe_of(b), turn);
+  if (ttb__bucket_add_unseen(bucket, turn, &b->seen)) return TTB_OK;
+  if (b->row != TTB__NO_ROW || !ttb__bucket_takes(ttb__load_rlx(bucket), turn))
+    return count_success(b, s, gen, now_ns);
+  ttb__add_rlx(bucket, 1);
   return TTB_OK;
 }
 
@@ -179,7 +200,7 @@ typedef struct ending {
 static void to_time_window(const ttb__breaker *b, ttb__breaker_slot *s, uint32_t turn, ending e) {
   ttb__window win = ttb__breaker_window(b, s);
   bool detailed = (b->flags & TTB_BREAKER_DETAILED) != 0;
-  count_call(b, s, turn, e.failed);
+  (void)ttb__window_add(win, stripe_of(b), turn, e.failed);
   if (e.slow && win.planes > 0) ttb__window_add_plane(win, TTB__PLANE_SLOW, turn, 1);
   if (!detailed) return;
   if (e.slow && e.failed) ttb__window_add_plane(win, TTB__PLANE_SLOW_FAILURES, turn, 1);
@@ -284,16 +305,19 @@ static int32_t report_probe(ttb__breaker *b, ttb__breaker_slot *s, uint64_t w, i
 /* The outcome of a call of a closed breaker. */
 static inline int32_t settle(ttb__breaker *b, ttb__breaker_slot *s, uint64_t w, int32_t outcome,
                              uint64_t duration_us, uint64_t now_ns) {
-  if (b->judged >> outcome & 1) return report_judged(b, s, w, outcome, duration_us, now_ns);
-  if (ttb__says_nothing(outcome)) return TTB_OK;
-  return report_success(b, s, ttb__word_gen(w), now_ns);
+  if (b->plain >> outcome & 1) return report_success(b, s, ttb__word_gen(w), now_ns);
+  if (!(b->judged >> outcome & 1)) return TTB_OK;
+  return report_judged(b, s, w, outcome, duration_us, now_ns);
 }
 
-/* A probe, a breaker that is not closed, or tickets that are checked. */
-static TTB__SELDOM int32_t report_slow(ttb__breaker *b, ttb__breaker_slot *s, uint64_t w,
-                                       int64_t ticket, int32_t outcome, uint64_t duration_us,
-                                       uint64_t now_ns) {
-  uint32_t kind = ttb__state_kind(w), permit = ttb__ticket_unpack(ticket).permit;
+/* A probe, a breaker that is not closed, a late ticket, or tickets that are checked. */
+static TTB__SELDOM int32_t report_slow(ttb__breaker *b, int64_t ticket, int32_t outcome,
+                                       uint64_t duration_us, uint64_t now_ns) {
+  ttb__ticket t = ttb__ticket_unpack(ticket);
+  ttb__breaker_slot *s = ttb__breaker_slot_at(b, t.slot);
+  uint64_t w = ttb__load_rlx(&s->state);
+  if (ttb__word_gen(w) != t.gen) return stale(b);
+  uint32_t kind = ttb__state_kind(w), permit = t.permit;
   if (kind == TTB_BREAKER_DISABLED || kind == TTB_BREAKER_CLOSED) {
     bool good = b->tickets > 0 ? ttb__receipt_redeem(b, ticket) : permit == 0;
     if (!good) return stale(b);
@@ -314,9 +338,8 @@ static inline int32_t report(ttb__breaker *b, int64_t ticket, int32_t outcome,
 
   ttb__breaker_slot *s = ttb__breaker_slot_at(b, t.slot);
   uint64_t w = ttb__load_rlx(&s->state);
-  if (ttb__word_gen(w) != t.gen) return stale(b);
-  if ((t.permit | b->tickets) != 0 || ttb__state_kind(w) != TTB_BREAKER_CLOSED)
-    return report_slow(b, s, w, ticket, outcome, duration_us, now_ns);
+  if (((ttb__word_gen(w) ^ t.gen) | t.permit | b->tickets | ttb__state_kind(w)) != 0)
+    return report_slow(b, ticket, outcome, duration_us, now_ns);
   return settle(b, s, w, outcome, duration_us, now_ns);
 }
 

@@ -27,6 +27,11 @@ static inline uint64_t ttb__streak_word(uint32_t gen, ttb__streak k) {
   return ttb__count(gen, (uint64_t)k.sum << TTB__ROW_BITS | k.row);
 }
 
+/* Whether a success changes nothing. */
+static inline bool ttb__streak_is_calm(const ttb__breaker_slot *s, uint32_t gen) {
+  return ttb__count_of(ttb__load_rlx(&s->streak), gen) == 0;
+}
+
 /* After a success. */
 static inline void ttb__streak_calm(const ttb__breaker *b, ttb__breaker_slot *s, uint32_t gen) {
   uint64_t w = ttb__load_rlx(&s->streak);

@@ -6,6 +6,7 @@
 #include <stdio.h>
 
 #include <trimtab/breaker.h>
+#include <trimtab/segment.h>
 
 #include "bench.h"
 
@@ -41,12 +42,14 @@ static void acquire_report_key(void *ctx, uint64_t n) {
     (void)ttb_breaker_report(ctx, ticket, TTB_SUCCESS, now);
   }
 }
-/* Two threads on one breaker; the time stands, so that each has its own. */
+/* Two threads on one breaker. As threads do, they share a clock and look at it now
+ * and then: one of its own would be milliseconds off, and one of them always late. */
 static void acquire_report_of(void *ctx, uint32_t thread, uint64_t n) {
-  uint64_t time = now;
+  uint64_t time = ttb_now();
   ttb_breaker *mine = ctx;
   while (n--) {
-    int64_t ticket = ttb_breaker_acquire(&mine[thread], 0, time += 100);
+    if (n % 256 == 0) time = ttb_now();
+    int64_t ticket = ttb_breaker_acquire(&mine[thread], 0, time);
     (void)ttb_breaker_report(&mine[thread], ticket, TTB_SUCCESS, time);
   }
 }
@@ -77,9 +80,10 @@ int main(int argc, char **argv) {
 
   ttb_breaker window = made(all), rows = made(row), sums = made(cusum), counts = made(last),
               tickets = made(checked), table = made(keyed), stripes = made(striped), joined;
-  ttb_breaker both[2] = {window, window}, own[2];
+  ttb_breaker both[2] = {window, window}, row_each[2], own[2];
   if (ttb_breaker_join(&stripes, 1, &own[0]) < 0 || ttb_breaker_join(&stripes, 2, &own[1]) < 0 ||
-      ttb_breaker_join(&tickets, 1, &joined) < 0)
+      ttb_breaker_join(&tickets, 1, &joined) < 0 ||
+      ttb_breaker_join(&window, 1, &row_each[0]) < 0 || ttb_breaker_join(&window, 2, &row_each[1]) < 0)
     return 1;
   for (uint64_t i = 0; i < KEYS; i++) {
     keys[i] = ttb_hash(&i, sizeof i, 0);
@@ -88,6 +92,7 @@ int main(int argc, char **argv) {
   bench_one(&b, "breaker peek", BENCH_ADD, peek, &window);
   bench_one(&b, "breaker acquire", BENCH_ADD, acquire, &window);
   bench_one(&b, "breaker acquire+report", BENCH_ADD, acquire_report, &window);
+  bench_one(&b, "  joined", BENCH_ADD, acquire_report, &row_each[0]);
   bench_one(&b, "  1 % failures", BENCH_ADD, one_in_a_hundred, &window);
   bench_one(&b, "  consecutive only", BENCH_ADD, acquire_report, &rows);
   bench_one(&b, "  CUSUM and consecutive", BENCH_ADD, acquire_report, &sums);
@@ -96,7 +101,8 @@ int main(int argc, char **argv) {
   bench_one(&b, "  last 100 calls, 1 % failures", BENCH_ADD, one_in_a_hundred, &counts);
   bench_one(&b, "  checked tickets, joined", BENCH_ADD, acquire_report, &joined);
   bench_one(&b, "  by key, 100,000 of them", BENCH_ADD, acquire_report_key, &table);
-  bench_two(&b, "breaker acquire+report, 2 threads", acquire_report_of, both);
+  bench_two(&b, "breaker acquire+report, 2 threads joined", acquire_report_of, row_each);
+  bench_two(&b, "  not joined", acquire_report_of, both);
   bench_two(&b, "  striped", acquire_report_of, own);
   int status = bench_end(&b);
   bytes("time window", all);
@@ -106,7 +112,7 @@ int main(int argc, char **argv) {
   bytes("CUSUM and consecutive", cusum);
   bytes("last 100 calls", last);
   bytes("CUSUM by key", keyed);
-  for (int i = 0; i < 2; i++) ttb_breaker_free(&own[i]);
+  for (int i = 0; i < 2; i++) ttb_breaker_free(&own[i]), ttb_breaker_free(&row_each[i]);
   ttb_breaker_free(&joined);
   ttb_breaker *owned[] = {&window, &rows, &sums, &counts, &tickets, &table, &stripes};
   for (size_t i = 0; i < sizeof owned / sizeof owned[0]; i++) ttb_breaker_free(owned[i]);

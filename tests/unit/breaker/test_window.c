@@ -162,13 +162,50 @@ static void test_saturation(void **state) {
   for (uint32_t i = 0; i < 3000000; i++) {
     add(100000, i % 4 == 0);
     failures += i % 4 == 0;
-    if (i < 261119) continue;
+    if (i < TTB__COUNT_FULL) continue;
     ttb__counts c = ttb__bucket_counts(ttb__load_rlx(&buckets[turn(100000) % 16]));
-    assert_true(c.calls >= 130000 && c.calls <= TTB__COUNT_FULL);
+    assert_true(c.calls >= 120000 && c.calls <= TTB__COUNT_FULL);
     assert_true(c.failures * 4 + 4 >= c.calls - 4 && c.failures * 4 <= c.calls + 8); /* a quarter */
     assert_int_equal(ttb__bucket_turn(ttb__load_rlx(&buckets[turn(100000) % 16])), turn(100000));
   }
   assert_true(failures == 750000);
+}
+
+/* I5. All threads have looked just before the bucket was full, and none looks again
+ * before it has to. */
+static void test_saturation_unseen(void **state) {
+  (void)state;
+  uint32_t t = turn(100000), more = 0;
+  ttb__a64 *b = ttb__window_bucket(win.buckets, 0, t);
+  ttb__store_rlx(b, ttb__bucket(t, (ttb__counts){TTB__COUNT_FULL - 1, 5}));
+  assert_true(ttb__bucket_takes(ttb__load_rlx(b), t));
+  for (int thread = 0; thread < 254; thread++) {
+    ttb__seen seen = {b, t, TTB__UNSEEN};
+    while (ttb__bucket_add_unseen(b, t, &seen)) more++;
+    assert_int_equal(seen.left, 0);
+  }
+  for (int thread = 254; thread < 1023; thread++) ttb__add_rlx(b, 1), more++;
+  ttb__counts c = ttb__bucket_counts(ttb__load_rlx(b));
+  assert_int_equal(c.calls, TTB__COUNT_FULL - 1 + more);
+  assert_int_equal(c.failures, 5);
+  assert_int_equal(ttb__bucket_turn(ttb__load_rlx(b)), t);
+  assert_false(ttb__window_add(win, 0, t, 0)); /* who looks halves */
+  assert_true(ttb__bucket_counts(ttb__load_rlx(b)).calls < TTB__COUNT_FULL);
+}
+
+static void test_unseen_is_of_one_bucket_and_turn(void **state) {
+  (void)state;
+  uint32_t t = turn(100000);
+  ttb__a64 *b = ttb__window_bucket(win.buckets, 0, t);
+  ttb__seen seen = {b, t, 2};
+  assert_false(ttb__bucket_add_unseen(b, t + 16, &seen));
+  assert_false(ttb__bucket_add_unseen(b + 16, t, &seen));
+  assert_false(ttb__bucket_add_unseen(b, t, &(ttb__seen){NULL, 0, 0}));
+  assert_int_equal(ttb__load_rlx(b), 0);
+  assert_true(ttb__bucket_add_unseen(b, t, &seen));
+  assert_true(ttb__bucket_add_unseen(b, t, &seen));
+  assert_false(ttb__bucket_add_unseen(b, t, &seen));
+  assert_int_equal(ttb__load_rlx(b), 2);
 }
 
 static void test_saturation_with_late_adders(void **state) {
@@ -249,6 +286,8 @@ int main(void) {
       T(test_every_age),
       T(test_saturation),
       T(test_saturation_with_late_adders),
+      T(test_saturation_unseen),
+      T(test_unseen_is_of_one_bucket_and_turn),
       T(test_fresh_buckets_at_any_time),
       T(test_stripes),
       T(test_planes),
