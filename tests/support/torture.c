@@ -145,10 +145,11 @@ int torture_run(torture *t) {
   if (t->kills == 0) t->kills = 100;
   if (t->seed == 0) t->seed = 1;
   if (t->life_us == 0) t->life_us = 2000;
+  if (t->at_once == 0) t->at_once = 1;
   if (t->quiet_every == 0) t->quiet_every = 10;
   if (t->max_s == 0) t->max_s = 300;
   if (t->stuck_ms == 0) t->stuck_ms = 20000;
-  if (t->workers == 0 || t->workers > TORTURE_MAX_WORKERS || t->work == NULL) {
+  if (t->workers == 0 || t->workers > TORTURE_MAX_WORKERS || t->at_once > t->workers || !t->work) {
     printf("torture: workers or work missing\n");
     return 1;
   }
@@ -163,20 +164,23 @@ int torture_run(torture *t) {
   end = now_us() + (uint64_t)t->max_s * 1000000u;
 
   for (uint32_t i = 0; i < t->workers && going; i++) going = start(t, i);
-  while (going && t->killed < t->kills && t->failed == 0 && now_us() < end) {
-    uint32_t victim = (uint32_t)(torture_rand(t) % t->workers);
+  for (uint32_t since = 0; going && t->killed < t->kills && t->failed == 0 && now_us() < end;) {
+    uint32_t first = (uint32_t)(torture_rand(t) % t->workers);
     sleep_us(torture_rand(t) % (t->life_us + 1u));
-    finish(t, victim);
-    t->killed++;
+    for (uint32_t i = 0; i < t->at_once; i++) {
+      pid_t pid = t->worker[(first + i) % t->workers].pid;
+      if (pid > 0) kill(pid, SIGKILL);
+    }
+    for (uint32_t i = 0; i < t->at_once; i++) finish(t, (first + i) % t->workers);
+    t->killed += t->at_once, since += t->at_once;
     call_check(t, t->check_running, "the check beside running workers");
-    if (t->killed % t->quiet_every == 0 && t->killed < t->kills) {
-      going = start(t, victim);
+    for (uint32_t i = 0; i < t->at_once && going; i++) going = start(t, (first + i) % t->workers);
+    if (since >= t->quiet_every && t->killed < t->kills) {
+      since = 0;
       quiet(t);
       for (uint32_t i = 0; i < t->workers && going; i++) going = start(t, i);
-    } else {
-      going = start(t, victim);
     }
-    if (t->failed == 0) survived++;
+    if (t->failed == 0) survived += t->at_once;
   }
   if (t->failed == 0) quiet(t);
   for (uint32_t i = 0; i < t->workers; i++) finish(t, i);

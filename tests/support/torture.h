@@ -38,6 +38,7 @@ struct torture {
   uint32_t kills;       /* how many; default 100 */
   uint64_t seed;        /* default 1 */
   uint32_t life_us;     /* a worker is killed 0..life_us after the last kill; default 2000 */
+  uint32_t at_once;     /* so many die together, which is quicker; default 1 */
   uint32_t quiet_every; /* kills between two quiet checks; default 10 */
   uint32_t max_s;       /* ends the run early, with what it has; default 300 */
   uint32_t stuck_ms;    /* default 20000 */

@@ -159,7 +159,7 @@ static void crash(torture *t, uint32_t worker, uint64_t token) {
 
 static int torture_of(void (*work)(torture *, uint32_t, uint64_t),
                       int (*recover)(torture *, uint32_t, uint64_t)) {
-  torture t = {.workers = 3, .kills = 30, .size = 4096, .life_us = 500, .quiet_every = 5,
+  torture t = {.workers = 3, .kills = 30, .size = 4096, .life_us = 500, .at_once = 2, .quiet_every = 5,
                .stuck_ms = 300, .work = work, .recover = recover, .check_quiet = equal};
   assert_int_equal(torture_map(&t), 0);
   return torture_run(&t);
