@@ -142,8 +142,9 @@
  * ends with its report even if the breaker has moved on meanwhile; the breaker
  * then finds the report stale and ignores it. As in the balancer, a ticket is
  * reported by the thread that acquired it, unless the balancer's configuration
- * says #TTB_BALANCER_MOVING_TICKETS. #TTB_BALANCER_CHECK_TICKETS is not offered:
- * the bits it needs hold the breaker's part.
+ * says #TTB_BALANCER_MOVING_TICKETS. #TTB_BALANCER_CHECK_TICKETS and
+ * #TTB_BREAKER_CHECK_TICKETS are not offered (TTB_ERR_RANGE): a ticket has no
+ * room for both parts' bits.
  */
 #ifndef TRIMTAB_POOL_H
 #define TRIMTAB_POOL_H

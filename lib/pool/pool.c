@@ -132,8 +132,11 @@ int32_t ttb_pool_attach(ttb_pool *ret, void *mem, uint64_t size) {
   ttb_health_stats hs = TTB_CONFIG(ttb_health_stats);
   if (ttb_breaker_statistics(&p.breaker, &bs) < 0 || bs.capacity != c.capacity ||
       ttb_health_statistics(&p.health, 0, &hs) < 0 || hs.capacity != c.capacity ||
-      ttb__balancer_of(&p.balancer)->capacity != c.capacity)
+      ttb__balancer_of(&p.balancer)->capacity != c.capacity ||
+      ttb__balancer_of(&p.balancer)->threads != c.threads)
     return TTB_ERR_CORRUPT;
+  /* Rings that checked tickets need there are but for one row. */
+  if (ttb__breaker_of(&p.breaker)->tickets > 0) return TTB_ERR_CORRUPT;
   give_handle(ret, &p);
   return TTB_OK;
 }

@@ -127,6 +127,9 @@ static int32_t breaker_part(const ttb_pool_config *c, ttb__pool_parts *r, ttb_de
     return code;
   if (r->breaker.key_idle_ms > 0) /* slots are the endpoints' */
     return ttb__fail(d, TTB_ERR_RANGE, "breaker.key_idle_ms", -1, r->breaker.key_idle_ms, 0, 0);
+  if (r->breaker.flags & TTB_BREAKER_CHECK_TICKETS) /* a pool's ticket has no room for the place */
+    return ttb__fail(d, TTB_ERR_RANGE, "breaker.flags", -1, r->breaker.flags, 0,
+                     r->breaker.flags & ~TTB_BREAKER_CHECK_TICKETS);
   r->breaker.threads = 1; /* its rows are the balancer's (I3 in pool.h) */
   if (r->breaker.seed == 0) r->breaker.seed = r->settings.seed;
   return ttb_breaker_check(&r->breaker, d);

@@ -60,6 +60,12 @@ static void test_config(void **state) {
   br.open_ms = 99999999;
   expect_detail(&c, TTB_ERR_RANGE, "open_ms"); /* a part's own check */
   br.open_ms = 0;
+  br.flags = TTB_BREAKER_CHECK_TICKETS;
+  expect_detail(&c, TTB_ERR_RANGE, "breaker.flags");
+  br.flags = 0;
+  br.key_idle_ms = 1000;
+  expect_detail(&c, TTB_ERR_RANGE, "breaker.key_idle_ms");
+  br.key_idle_ms = 0;
   he.capacity = 1;
   expect_detail(&c, TTB_ERR_RANGE, "health.capacity");
   he.capacity = 8;
@@ -119,6 +125,63 @@ static void test_memory(void **state) {
   assert_int_equal(ttb_breaker_attach(&other, mem, size), TTB_ERR_MISMATCH);
   memset(mem, 0, size);
   assert_int_equal(ttb_pool_attach(&bad, mem, size), TTB_AGAIN);
+  free(mem);
+}
+
+/* A copy of a pool whose inner object number `which` makes room for one of another size. */
+static unsigned char *with_room(const unsigned char *mem, uint64_t size, int which, uint64_t need,
+                                uint64_t *ret_size, unsigned char **ret_at) {
+  uint64_t at = 128, old, total;
+  for (int i = 0; i <= which; i++)
+    do at += 64;
+    while (memcmp(mem + at, mem, 8) != 0);
+  memcpy(&old, mem + at + 24, 8);
+  total = size - old + need;
+  unsigned char *copy = aligned_alloc(64, total);
+  memcpy(copy, mem, at);
+  memcpy(copy + at + need, mem + at + old, size - at - old);
+  memcpy(copy + 24, &total, 8);
+  *ret_size = total;
+  *ret_at = copy + at;
+  return copy;
+}
+
+/* Parts that are each whole, but not such as a pool makes: a row of one would reach
+ * beyond the memory of another. */
+static void test_parts_that_do_not_fit(void **state) {
+  (void)state;
+  ttb_pool p;
+  ttb_pool_config c = TTB_CONFIG(ttb_pool_config);
+  c.capacity = 4;
+  c.threads = 2;
+  uint64_t size = (uint64_t)ttb_pool_size(&c), n;
+  unsigned char *mem = aligned_alloc(64, size), *at;
+  assert_int_equal(ttb_pool_init(&p, mem, size, &c), TTB_OK);
+
+  ttb_balancer b;
+  ttb_balancer_config bc = TTB_CONFIG(ttb_balancer_config);
+  bc.capacity = 4;
+  bc.flags = TTB_BALANCER_TRACK;
+  for (bc.threads = 2; bc.threads <= 200; bc.threads += 198) {
+    uint64_t need = (uint64_t)ttb_balancer_size(&bc);
+    unsigned char *copy = with_room(mem, size, 0, need, &n, &at);
+    assert_int_equal(ttb_balancer_init(&b, at, need, &bc), TTB_OK);
+    assert_int_equal(ttb_pool_attach(&p, copy, n), bc.threads == 2 ? TTB_OK : TTB_ERR_CORRUPT);
+    free(copy);
+  }
+
+  ttb_breaker k;
+  ttb_breaker_config kc = TTB_CONFIG(ttb_breaker_config);
+  kc.capacity = 4;
+  kc.threads = 1;
+  for (int checked = 0; checked <= 1; checked++) {
+    kc.flags = checked ? TTB_BREAKER_CHECK_TICKETS : 0;
+    uint64_t need = (uint64_t)ttb_breaker_size(&kc);
+    unsigned char *copy = with_room(mem, size, 1, need, &n, &at);
+    assert_int_equal(ttb_breaker_init(&k, at, need, &kc), TTB_OK);
+    assert_int_equal(ttb_pool_attach(&p, copy, n), checked ? TTB_ERR_CORRUPT : TTB_OK);
+    free(copy);
+  }
   free(mem);
 }
 
@@ -316,6 +379,7 @@ int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(test_rows_tile),    cmocka_unit_test(test_config),
       cmocka_unit_test(test_memory),       cmocka_unit_test(test_allocation),
+      cmocka_unit_test(test_parts_that_do_not_fit),
       cmocka_unit_test(test_two_mappings), cmocka_unit_test(test_recover),
       cmocka_unit_test(test_rows_run_out), cmocka_unit_test(test_endpoints),
       cmocka_unit_test(test_update),
