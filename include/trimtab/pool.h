@@ -516,7 +516,7 @@ TTB_API int64_t ttb_pool_begin(ttb_pool *joined, ttb_pool_call *call, uint64_t n
  * @brief Ends a call that ttb_pool_begin began. It can be used for the next.
  * @param joined     the handle that began it (see Tickets)
  * @param call       the same struct
- * @param outcome    TTB_SUCCESS .. TTB_CANCELLED
+ * @param outcome    TTB_SUCCESS .. TTB_SLOW_FAILURE
  * @param latency_ns how long it took, ns
  * @param now_ns     the time, ns
  * @return as ttb_pool_report; TTB_STALE also if the call has ended or not begun

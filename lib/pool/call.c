@@ -144,8 +144,7 @@ int32_t ttb_pool_report(ttb_pool *h, int64_t ticket, int32_t outcome, uint64_t l
   if (t.slot >= p->capacity) return TTB_ERR_RANGE;
   uint32_t permit = ttb__balancer_permit(ttb__balancer_of(&p->balancer), t.row);
   int64_t balancers = ttb__ticket_pack(t.slot, t.gen, t.row, permit);
-  /* Only the breaker counts slow failures apart. */
-  int32_t plain = outcome == TTB_SLOW_FAILURE ? TTB_FAILURE : outcome;
+  int32_t plain = ttb__pool_plain(outcome);
   int32_t code = ttb_balancer_report(&p->balancer, balancers, plain, latency_ns, now_ns);
   if (code < 0) return code;
 

@@ -168,6 +168,27 @@ static void test_an_adaptive_limit_learns_from_the_calls(void **state) {
   fleet_close(&f);
 }
 
+/* What only breakers tell apart is a failure to the limits. */
+static void test_a_slow_failure_ends_a_call(void **state) {
+  (void)state;
+  fleet f;
+  ttb_limiter_config l[2] = {limit_of(TTB_LIMITER_THROTTLE), limit_of(TTB_LIMITER_BULKHEAD)};
+  ttb_pool_config c = TTB_CONFIG(ttb_pool_config);
+  c.limits = l, c.n_limits = 2;
+  fleet_open(&f, &c, 1);
+  for (int i = 0; i < 5; i++) {
+    ttb_pool_call call = TTB_CONFIG(ttb_pool_call);
+    assert_true(ttb_pool_begin(&f.mine, &call, f.clock.now_ns) >= 0);
+    assert_int_equal(limit(&f, 1).in_use, 1);
+    assert_int_equal(ttb_pool_end(&f.mine, &call, TTB_SLOW_FAILURE, 1000, f.clock.now_ns), TTB_OK);
+    assert_int_equal(limit(&f, 1).in_use, 0);
+  }
+  assert_int_equal(limit(&f, 0).requests, 5);
+  assert_int_equal(limit(&f, 0).accepts, 0);
+  assert_int_equal(fleet_row(&f, 0).breaker, TTB_BREAKER_OPEN);
+  fleet_close(&f);
+}
+
 static void test_importance_reaches_the_bulkhead(void **state) {
   (void)state;
   fleet f;
@@ -334,7 +355,7 @@ static void test_misuse(void **state) {
   assert_int_equal(ttb_pool_begin(&f.mine, &call, now), TTB_ERR_UNSUPPORTED);
   call.struct_size++;
   assert_true(ttb_pool_begin(&f.mine, &call, now) >= 0);
-  assert_int_equal(ttb_pool_end(&f.mine, &call, 5, 0, now), TTB_ERR_RANGE); /* still out */
+  assert_int_equal(ttb_pool_end(&f.mine, &call, 6, 0, now), TTB_ERR_RANGE); /* still out */
   assert_int_equal(fleet_stats(&f).in_flight, 1);
   assert_int_equal(ttb_pool_end(&f.mine, &call, TTB_SUCCESS, 0, now), TTB_OK);
   assert_int_equal(ttb_pool_limit(&f.mine, 1, 0, now, &i), TTB_ERR_RANGE);
@@ -357,6 +378,7 @@ int main(void) {
       cmocka_unit_test(test_retries_have_a_budget),
       cmocka_unit_test(test_retries_in_flight_are_counted_over_all_threads),
       cmocka_unit_test(test_an_adaptive_limit_learns_from_the_calls),
+      cmocka_unit_test(test_a_slow_failure_ends_a_call),
       cmocka_unit_test(test_importance_reaches_the_bulkhead),
       cmocka_unit_test(test_a_tick_tells_what_was_refused),
       cmocka_unit_test(test_a_dead_process_gives_its_permits_back),
