@@ -62,7 +62,7 @@
  *
  * The window is the last window_ms in 16 buckets; the oldest leaves whole, so
  * between 15/16 and 16/16 of window_ms are looked at. It is exact over idle gaps
- * of any length. A bucket that reaches 240,000 calls halves its counts: the
+ * of any length. A bucket that reaches 240,000 calls halves its counts: its
  * rates stay right, `calls` then says less than there were. With window_calls it
  * is the last so many calls instead, whenever they were, up to 4,096: k of n, as
  * Failsafe, and resilience4j's default. With #TTB_BREAKER_FIXED_WINDOW the window

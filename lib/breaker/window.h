@@ -21,10 +21,9 @@
  *     window, puts one outcome into a later bucket. That is all that can happen.
  * I4  A plane is 16 words more, {turn 28 | sum 36}: of slow calls, and with
  *     TTB_BREAKER_DETAILED of others. Calls are in the buckets. Who halves a
- *     bucket halves the planes next. Killed in between, slow calls weigh up to
- *     twice until that bucket leaves, and never more than the calls; one in
- *     120,000 calls is there.
- *
+ *     bucket halves those of the other stripes and the planes next. Killed in
+ *     between, what was left weighs up to twice until that bucket leaves, slow
+ *     calls never more than the calls; one in 120,000 calls is there.
  * I5  A joined thread that has seen its turn's bucket adds up to TTB__UNSEEN calls
  *     without looking again: the bucket cannot have turned while the time has not.
  *     An addition whose result nobody asks for does not wait for the line; to read
@@ -87,8 +86,16 @@ static inline ttb__a64 *ttb__window_plane(ttb__window w, uint32_t plane) {
   return w.buckets + (w.stripes + plane) * TTB__BUCKETS;
 }
 
-/* A bucket of this turn was halved: so are the planes. */
-static inline void ttb__window_halve_planes(ttb__window win, uint32_t turn) {
+/* A bucket of this turn was halved: so are those of the other stripes, and the planes. */
+static inline void ttb__window_halve_rest(ttb__window win, const ttb__a64 *halved, uint32_t turn) {
+  for (uint32_t i = 0; i < win.stripes; i++) {
+    ttb__a64 *at = &win.buckets[i * TTB__BUCKETS + turn % TTB__BUCKETS];
+    uint64_t w = ttb__load_rlx(at);
+    while (at != halved && ttb__bucket_turn(w) == turn) {
+      ttb__counts c = ttb__bucket_counts(w), half = {c.calls / 2, c.failures / 2};
+      if (ttb__cas_rlx(at, &w, ttb__bucket(turn, half))) break;
+    }
+  }
   for (uint32_t p = 0; p < win.planes; p++) {
     ttb__a64 *at = &ttb__window_plane(win, p)[turn % TTB__BUCKETS];
     uint64_t w = ttb__load_rlx(at);
@@ -119,7 +126,7 @@ static TTB__SELDOM void ttb__window_turn_or_halve(ttb__window win, ttb__a64 *b, 
       halved = true;
     }
   } while (!ttb__cas_rlx(b, &w, next));
-  if (halved) ttb__window_halve_planes(win, ttb__bucket_turn(next));
+  if (halved) ttb__window_halve_rest(win, b, ttb__bucket_turn(next));
 }
 
 static inline ttb__a64 *ttb__window_bucket(ttb__a64 *buckets, uint32_t stripe, uint32_t turn) {

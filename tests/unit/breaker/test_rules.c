@@ -110,6 +110,27 @@ static void test_slow_is_halved_with_its_bucket(void **state) {
   assert_in_range(i.slow_rate_ppm, 499900, 500100);
 }
 
+/* Two threads with a stripe each, of which one is busier: what one stripe halves
+ * the other and the slow calls follow. */
+static void test_stripes_are_halved_together(void **state) {
+  (void)state;
+  ttb_breaker_config c = rates(TTB_OFF, 1000000, 20);
+  c.stripes = 2;
+  c.flags = TTB_BREAKER_RATE_ABOVE; /* so that it never opens */
+  ttb_breaker b = made(&c), one, two;
+  assert_int_equal(ttb_breaker_join(&b, 1, &one), TTB_OK);
+  assert_int_equal(ttb_breaker_join(&b, 2, &two), TTB_OK);
+  int32_t what;
+  for (int i = 0; i < 60000; i++) {
+    assert_int_equal(calls(&one, "SSSSSSSSSS", &what), -1);
+    assert_int_equal(calls(&two, "sSSS", &what), -1);
+  }
+  ttb_breaker_info i = {.struct_size = sizeof i};
+  ttb_breaker_explain(&b, 0, NOW, &i);
+  assert_in_range(i.calls, 100000, 2 * 262144);
+  assert_in_range(i.slow_rate_ppm, 928400, 928700); /* 13 of 14 */
+}
+
 /* Killed between the halvings slow reads up to twice: never above the calls. */
 static void test_slow_never_exceeds_the_calls(void **state) {
   (void)state;
@@ -128,7 +149,7 @@ static void test_slow_never_exceeds_the_calls(void **state) {
   assert_int_equal(ttb__breaker_slow(p, s, 0, later, 9), 2);
   ttb__window_add_plane(win, TTB__PLANE_SLOW, 5, 1); /* far too late: counts nowhere */
   assert_int_equal(ttb__breaker_slow(p, s, 0, later, 9), 2);
-  ttb__window_halve_planes(win, 5); /* no longer that turn */
+  ttb__window_halve_rest(win, win.buckets, 5); /* no longer that turn */
   assert_int_equal(ttb__breaker_slow(p, s, 0, later, 9), 2);
 }
 
@@ -297,6 +318,7 @@ int main(void) {
       cmocka_unit_test(test_slow_without_its_rule_is_a_success),
       cmocka_unit_test(test_slow_is_explained),
       cmocka_unit_test(test_slow_is_halved_with_its_bucket),
+      cmocka_unit_test(test_stripes_are_halved_together),
       cmocka_unit_test(test_slow_never_exceeds_the_calls),
       cmocka_unit_test(test_all),
       cmocka_unit_test(test_rate_above),

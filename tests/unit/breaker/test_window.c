@@ -250,6 +250,21 @@ static void test_stripes(void **state) {
   assert_int_equal(ttb__window_sum_plane(four, 0, 116), 0);
 }
 
+/* One stripe is full: the others of that turn, and of no other, are halved with it. */
+static void test_a_full_stripe(void **state) {
+  (void)state;
+  const ttb__window four = {buckets, 4, 0};
+  for (uint32_t stripe = 0; stripe < 3; stripe++)
+    for (uint32_t i = 0; i < 9; i++) ttb__window_add(four, stripe, 100, stripe == 1);
+  ttb__window_add(four, 3, 84, 1); /* the same bucket, a window ago */
+  ttb__store_rlx(&buckets[16 + 100 % 16], ttb__bucket(100, (ttb__counts){TTB__COUNT_FULL, 40}));
+  ttb__window_add(four, 1, 100, 0);
+  ttb__counts c = ttb__window_sum(four, 100);
+  assert_int_equal(c.calls, TTB__COUNT_FULL / 2 + 1 + 4 + 4);
+  assert_int_equal(c.failures, 20);
+  assert_int_equal(ttb__window_sum(four, 84).calls, 1);
+}
+
 /* I4: who halves a bucket halves its planes; others stay. */
 static void test_planes(void **state) {
   (void)state;
@@ -290,6 +305,7 @@ int main(void) {
       T(test_unseen_is_of_one_bucket_and_turn),
       T(test_fresh_buckets_at_any_time),
       T(test_stripes),
+      T(test_a_full_stripe),
       T(test_planes),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
