@@ -77,6 +77,13 @@ static void add_place(room *r, uint32_t place, uint64_t key) {
   if (r->n++ == 0) r->first = place, r->seen = key;
 }
 
+/* Whether nobody has asked for a slot's key during the idle time. Used after this
+ * caller's time (it was preempted) is in use. */
+static bool idle(const ttb__keys *k, uint32_t slot, uint32_t tick) {
+  uint32_t since = tick - ttb__load_rlx(&k->used[slot]);
+  return since >= k->idle_ticks && since <= UINT32_MAX / 2;
+}
+
 /* A place for a new key: one never used or left between two keys, else one at
  * rest; of the bucket that has more of them. *seen is what stands there. */
 static uint32_t place_for(const ttb__keys *k, const ttb__keys_of *of, const void *table,
@@ -90,8 +97,7 @@ static uint32_t place_for(const ttb__keys *k, const ttb__keys_of *of, const void
      * be seen with an old `used` (I4). */
     uint64_t key = ttb__load_acq(&k->key[slot]);
     if (key == 0 || key >= TTB__KEY_MARK) add_place(&empty[i / WAYS], i, key);
-    else if (tick - ttb__load_rlx(&k->used[slot]) >= k->idle_ticks &&
-             of->at_rest(table, slot, now_ms))
+    else if (idle(k, slot, tick) && of->at_rest(table, slot, now_ms))
       add_place(&resting[i / WAYS], i, key);
   }
   const room *r = empty[0].n + empty[1].n > 0 ? empty : resting;

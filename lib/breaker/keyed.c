@@ -31,7 +31,9 @@ static void renew(void *table, uint32_t slot, uint32_t mark_before, uint64_t now
   while (ttb__state_kind(w) != TTB_BREAKER_CLOSED || (ttb__word_gen(w) & 0xffff) == mark_before) {
     /* release: pairs with ttb_breaker_acquire_key. Without it a ticket of the
      * new generation could be given to a caller with the old key. */
-    if (ttb__cas_rel(&s->state, &w, ttb__count(ttb__word_gen(w) + 1, as_new))) return;
+    if (!ttb__cas_rel(&s->state, &w, ttb__count(ttb__word_gen(w) + 1, as_new))) continue;
+    ttb__store_rlx(&s->opened, 0); /* for people: a kill before this is no harm */
+    return;
   }
 }
 

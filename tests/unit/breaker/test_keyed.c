@@ -117,6 +117,33 @@ static void set_and_wait(ttb_breaker *b, int32_t state, bool reusable) {
   if (reusable) assert_int_equal(look(b, slot, LATER).state, TTB_BREAKER_CLOSED);
 }
 
+static bool rests(const void *table, uint32_t slot, uint64_t now_ms) {
+  (void)table, (void)slot, (void)now_ms;
+  return true;
+}
+static uint32_t no_mark(const void *table, uint32_t slot) {
+  (void)table, (void)slot;
+  return 0;
+}
+static void no_renewal(void *table, uint32_t slot, uint32_t mark, uint64_t now_ms) {
+  (void)table, (void)slot, (void)mark, (void)now_ms;
+}
+
+/* A caller preempted between reading the clock and looking at the slots: who has
+ * asked for a key since then has it in use. */
+static void test_used_after_a_late_caller_looked(void **state) {
+  (void)state;
+  ttb_breaker b = made(1);
+  ttb__breaker *p = ttb__breaker_of(&b);
+  assert_int_equal(ttb_breaker_claim(&b, 1, NOW), 0);
+  const ttb__keys_of of = {rests, no_mark, no_renewal};
+  uint64_t now_ms = ttb__load_rlx(&p->region->clock.last);
+  assert_int_equal(ttb__keys_claim(&p->keys, &of, p, 2, now_ms - 128), TTB_LIMIT);
+  assert_int_equal(ttb__keys_claim(&p->keys, &of, p, 2, now_ms - 10 * IDLE_MS), TTB_LIMIT);
+  assert_int_equal(ttb_breaker_find(&b, 1), 0);
+  assert_int_equal(ttb__keys_claim(&p->keys, &of, p, 2, now_ms + IDLE_MS + 384), 0);
+}
+
 static void test_what_is_at_rest(void **state) {
   (void)state;
   ttb_breaker b = made(1);
@@ -140,11 +167,13 @@ static void test_between_two_keys(void **state) {
   ttb__breaker *p = ttb__breaker_of(&b);
   assert_int_equal(ttb_breaker_claim(&b, 1, NOW), 0);
   int64_t old = ttb_breaker_acquire_key(&b, 1, NOW);
+  ttb__store_rlx(&ttb__breaker_slot_at(p, 0)->opened, 7);
   ttb__store_rlx(&p->keys.key[0], TTB__KEY_MARK | 0); /* marked, not renewed */
   assert_int_equal(ttb_breaker_find(&b, 1), TTB_ERR_UNKNOWN_ID);
   assert_int_equal(look(&b, 0, NOW).key, 0);
   assert_int_equal(ttb_breaker_claim(&b, 2, NOW), 0);
   assert_int_equal(look(&b, 0, NOW).generation, 1);
+  assert_int_equal(look(&b, 0, NOW).opened, 0); /* those were the old key's */
   assert_int_equal(ttb_breaker_report(&b, old, TTB_FAILURE, NOW), TTB_STALE);
   ttb__store_rlx(&p->keys.key[0], TTB__KEY_MARK | 0); /* marked and renewed */
   assert_int_equal(ttb_breaker_claim(&b, 3, NOW), 0);
@@ -209,6 +238,7 @@ int main(void) {
       cmocka_unit_test(test_each_key_has_its_own),
       cmocka_unit_test(test_misuse),
       cmocka_unit_test(test_full_and_idle),
+      cmocka_unit_test(test_used_after_a_late_caller_looked),
       cmocka_unit_test(test_what_is_at_rest),
       cmocka_unit_test(test_between_two_keys),
       cmocka_unit_test(test_a_hundred_thousand),
