@@ -14,13 +14,15 @@
 static const ttb_breaker_config presets[] = {
     [TTB_BREAKER_PLAIN] = {.consecutive = 5, .failure_rate_ppm = TTB_OFF, .open_ms = 60000},
     [TTB_BREAKER_RESILIENCE4J] = {.consecutive = TTB_OFF, .failure_rate_ppm = 500000,
-                                  .slow_rate_ppm = 1000000, .window_calls = 100, .min_calls = 100,
+                                  .slow_rate_ppm = 1000000, .slow_ms = 60000,
+                                  .window_calls = 100, .min_calls = 100,
                                   .open_ms = 60000, .open_decay_ms = TTB_OFF,
                                   .half_open_probes = 10, .half_open_calls = 10,
                                   .half_open_rate_ppm = 500000,
-                                  .flags = TTB_BREAKER_OPEN_AFTER | TTB_BREAKER_TRIP_ON_SUCCESS},
+                                  .flags = TTB_BREAKER_OPEN_AFTER | TTB_BREAKER_TRIP_ON_SUCCESS |
+                                           TTB_BREAKER_PROBES_IN_ALL},
     [TTB_BREAKER_GOBREAKER] = {.consecutive = 6, .failure_rate_ppm = TTB_OFF, .open_ms = 60000,
-                               .flags = TTB_BREAKER_OPEN_AFTER},
+                               .flags = TTB_BREAKER_OPEN_AFTER | TTB_BREAKER_PROBES_IN_ALL},
     [TTB_BREAKER_POLLY] = {.consecutive = TTB_OFF, .failure_rate_ppm = 100000, .window_ms = 30000,
                            .min_calls = 100, .open_ms = 5000},
     [TTB_BREAKER_FAILSAFE] = {.consecutive = 1, .failure_rate_ppm = TTB_OFF, .open_ms = 60000},
@@ -29,7 +31,7 @@ static const ttb_breaker_config presets[] = {
                            .open_decay_ms = 10000},
     [TTB_BREAKER_HYSTRIX] = {.consecutive = TTB_OFF, .failure_rate_ppm = 500000,
                              .window_ms = 10000, .min_calls = 20, .open_ms = 5000,
-                             .flags = TTB_BREAKER_OPEN_AFTER},
+                             .flags = TTB_BREAKER_OPEN_AFTER | TTB_BREAKER_TRIP_ON_SUCCESS},
     /* Many short calls, comes back in seconds; one bad answer is none, a third of
      * them is found by the sum long before the rate. */
     [TTB_BREAKER_HTTP] = {.consecutive = TTB_OFF, .failure_rate_ppm = 500000, .slow_rate_ppm = 900000,

@@ -99,6 +99,63 @@ static void test_envoy_grows(void **state) {
   }
 }
 
+/* 10 of 20 failed: resilience4j looks after every call, Hystrix every half second, at
+ * whatever came last; Polly only at a failure. */
+static void test_a_success_completes_the_calls(void **state) {
+  (void)state;
+  start(TTB_BREAKER_HYSTRIX);
+  assert_int_equal(takes(0, TTB_FAILURE, 10), 0);
+  assert_int_equal(takes(0, TTB_SUCCESS, 20), 10);
+  start(TTB_BREAKER_RESILIENCE4J);
+  assert_int_equal(takes(0, TTB_FAILURE, 50), 0);
+  assert_int_equal(takes(0, TTB_SUCCESS, 100), 50);
+  start(TTB_BREAKER_POLLY);
+  assert_int_equal(takes(0, TTB_FAILURE, 50), 0);
+  assert_int_equal(takes(0, TTB_SUCCESS, 100), 0);
+}
+
+/* So many probes in all, not at a time. */
+static void probes_in_all(const ttb_breaker_config *c, int n) {
+  int64_t t[16];
+  assert_int_equal(ttb_breaker_init(&b, memory, sizeof memory, c), TTB_OK);
+  assert_int_equal(ttb_breaker_set(&b, 0, TTB_BREAKER_OPEN, now), TTB_OK);
+  now += (uint64_t)look().retry_after_ms * MS;
+  for (int i = 0; i < n; i++) {
+    t[i] = ttb_breaker_acquire(&b, 0, now);
+    assert_int_equal(ttb_breaker_is_probe(t[i]), 1);
+  }
+  for (int i = 0; i < n; i++) {
+    assert_int_equal(ttb_breaker_acquire(&b, 0, now), TTB_HALF_OPEN_FULL);
+    assert_int_equal(ttb_breaker_report(&b, t[i], TTB_SUCCESS, now),
+                     i < n - 1 ? TTB_OK : TTB_BREAKER_RECLOSED);
+  }
+}
+
+static void test_probes_in_all(void **state) {
+  (void)state;
+  ttb_breaker_config c = TTB_CONFIG(ttb_breaker_config);
+  now = START;
+  assert_int_equal(ttb_breaker_preset(TTB_BREAKER_RESILIENCE4J, &c), TTB_OK);
+  probes_in_all(&c, 10);
+  assert_int_equal(ttb_breaker_preset(TTB_BREAKER_GOBREAKER, &c), TTB_OK);
+  c.half_open_probes = c.half_open_successes = 3; /* MaxRequests */
+  probes_in_all(&c, 3);
+}
+
+/* resilience4j's 60 s are its slow_ms. */
+static void test_slow_after_a_minute(void **state) {
+  (void)state;
+  start(TTB_BREAKER_RESILIENCE4J);
+  for (int i = 0; i < 99; i++)
+    assert_int_equal(ttb_breaker_report_timed(&b, ttb_breaker_acquire(&b, 0, now), TTB_SUCCESS,
+                                              60000 * MS + 1, now),
+                     TTB_OK);
+  assert_int_equal(look().slow, 99);
+  int64_t t = ttb_breaker_acquire(&b, 0, now);
+  assert_int_equal(ttb_breaker_report_timed(&b, t, TTB_SUCCESS, 60000 * MS, now), TTB_OK);
+  assert_int_equal(look().slow_rate_ppm, 990000);
+}
+
 static void test_bad_input(void **state) {
   (void)state;
   ttb_breaker_config c = TTB_CONFIG(ttb_breaker_config), before = c;
@@ -116,6 +173,9 @@ int main(void) {
       cmocka_unit_test(test_when_they_open),
       cmocka_unit_test(test_how_they_close),
       cmocka_unit_test(test_envoy_grows),
+      cmocka_unit_test(test_a_success_completes_the_calls),
+      cmocka_unit_test(test_probes_in_all),
+      cmocka_unit_test(test_slow_after_a_minute),
       cmocka_unit_test(test_bad_input),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
