@@ -40,10 +40,10 @@ static inline bool ttb__breaker_too_many(const ttb__breaker *b, uint64_t bad, ui
 /* The rules, of those that are on, that are heard at an outcome. */
 static inline uint32_t ttb__breaker_heard(uint32_t rules, uint32_t flags, int32_t outcome) {
   if (flags & TTB_BREAKER_TRIP_ON_SUCCESS) return rules;
-  if (outcome == TTB_SUCCESS) return 0;
+  uint32_t slow = ttb__was_slow(outcome) ? rules & TTB__RULE_SLOW : 0;
+  if (!ttb__failed(outcome) && slow == 0) return 0;
   if (flags & TTB_BREAKER_ALL) return rules;
-  return rules & ((ttb__failed(outcome) ? ~TTB__RULE_SLOW : 0) |
-                  (ttb__was_slow(outcome) ? TTB__RULE_SLOW : 0));
+  return (ttb__failed(outcome) ? rules & ~TTB__RULE_SLOW : 0) | slow;
 }
 
 /* A slot's window, of either kind. */

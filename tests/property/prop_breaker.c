@@ -368,7 +368,7 @@ static int ref_report(ref *r, given *g, int outcome, uint64_t us, int64_t raw) {
               ref_many(r, slows, calls, r->c.slow_rate_ppm);
     }
   }
-  if (outcome == TTB_SUCCESS && !any) return TTB_OK;
+  if (!failed && !slow && !any) return TTB_OK;
   if (all ? said < rules : said == 0) return TTB_OK;
   if (flags & TTB_BREAKER_METRICS_ONLY) {
     if (flags & TTB_BREAKER_FIXED_WINDOW) s->began = ref_time(r, raw, true);

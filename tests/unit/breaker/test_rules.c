@@ -165,6 +165,9 @@ static void test_all(void **state) {
   assert_int_equal(opens_at(&c, "ffsff"), -1); /* 80 %, but no three in a row */
   assert_int_equal(opens_at(&c, "ffsfff"), 5);
   assert_int_equal(opens_at(&c, "sssssfff"), -1); /* in a row, but 37 % */
+  c = rates(500000, TTB_OFF, 4), c.flags = TTB_BREAKER_ALL;
+  assert_int_equal(opens_at(&c, "fffS"), -1); /* a slow success is a success here */
+  assert_int_equal(opens_at(&c, "fffSf"), 4);
   c = rates(500000, 250000, 4), c.flags = TTB_BREAKER_ALL;
   assert_int_equal(opens_at(&c, "ffff"), -1);
   assert_int_equal(opens_at(&c, "fffS"), 3); /* heard at the other's outcome, too */
