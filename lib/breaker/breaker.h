@@ -234,7 +234,9 @@ int32_t ttb__cusum_plan(int32_t healthy_ppm, int32_t bad_ppm, uint64_t calls, tt
 
 /* ---- the open time (open_time.c) ---- */
 
-/* The step with which a breaker in state w opens now, and closes. */
+/* The step of a breaker in state w: while closed, what has not decayed. */
+uint32_t ttb__breaker_step_now(const ttb__breaker *b, uint64_t w, uint64_t now_ms);
+/* The step with which it opens now, and closes. */
 uint32_t ttb__breaker_step_to_open(const ttb__breaker *b, uint64_t w, uint64_t now_ms);
 uint32_t ttb__breaker_step_to_close(const ttb__breaker *b, uint64_t w);
 /* When the open time of generation gen, begun now, is over. */

@@ -13,9 +13,8 @@ typedef struct view {
 
 static view look(const ttb__breaker *b, ttb__breaker_slot *s, uint64_t now) {
   uint64_t w = ttb__load_rlx(&s->state);
-  view v = {ttb__word_gen(w), ttb__state_kind(w), ttb__state_step(w), ttb__breaker_left(b, w, now),
-            ttb__breaker_window_is_over(b, w, now)};
-  if (v.kind == TTB_BREAKER_CLOSED) v.step = ttb__breaker_step_to_open(b, w, now);
+  view v = {ttb__word_gen(w), ttb__state_kind(w), ttb__breaker_step_now(b, w, now),
+            ttb__breaker_left(b, w, now), ttb__breaker_window_is_over(b, w, now)};
   if (v.kind == TTB__OPEN_FOR) v.kind = TTB_BREAKER_OPEN;
   return v;
 }

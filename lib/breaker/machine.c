@@ -65,7 +65,7 @@ static bool to_half_open(ttb__breaker *b, ttb__breaker_slot *s, uint64_t *seen, 
 
 /* A fixed window is over: the next begins, with what is left of the step. */
 static bool to_next_window(ttb__breaker *b, ttb__breaker_slot *s, uint64_t *seen, uint64_t now) {
-  return move_to(s, seen, ttb__breaker_closed(b, ttb__breaker_step_to_open(b, *seen, now), now));
+  return move_to(s, seen, ttb__breaker_closed(b, ttb__breaker_step_now(b, *seen, now), now));
 }
 
 /* Counts one more, from zero, in a word of generation gen: how many there are then, 0 if
@@ -381,9 +381,9 @@ int32_t ttb_breaker_open_for(ttb_breaker *h, uint32_t slot, uint32_t for_ms, uin
   if (!b) return TTB_ERR_MISUSE;
   if (slot >= b->capacity || for_ms < 1 || for_ms > TTB__MOST_OPEN_FOR) return TTB_ERR_RANGE;
   ttb__breaker_slot *s = ttb__breaker_slot_at(b, slot);
-  uint64_t until = clock_of(b, now_ns) + for_ms + ((b->flags & TTB_BREAKER_OPEN_AFTER) != 0);
-  uint64_t w = ttb__load_rlx(&s->state);
-  while (!move(s, &w, TTB__OPEN_FOR, ttb__state_step(w), until)) continue;
+  uint64_t now = clock_of(b, now_ns), w = ttb__load_rlx(&s->state);
+  uint64_t until = now + for_ms + ((b->flags & TTB_BREAKER_OPEN_AFTER) != 0);
+  while (!move(s, &w, TTB__OPEN_FOR, ttb__breaker_step_now(b, w, now), until)) continue;
   ttb__add_rlx(&s->opened, 1);
   return TTB_OK;
 }

@@ -37,20 +37,17 @@ static uint32_t next_step(const ttb__breaker *b, uint32_t step) {
   return step < TTB__MAX_STEP && length_of(b, step) < b->open_max_ms ? step + 1 : step;
 }
 
-/* What is left of the step of a closed breaker. */
-static uint32_t decayed(const ttb__breaker *b, uint64_t w, uint64_t now_ms) {
+uint32_t ttb__breaker_step_now(const ttb__breaker *b, uint64_t w, uint64_t now_ms) {
   uint32_t step = ttb__state_step(w);
-  if (step == 0 || b->open_decay_ms == 0) return 0;
+  if (step == 0 || ttb__state_kind(w) != TTB_BREAKER_CLOSED) return step;
+  if (b->open_decay_ms == 0) return 0;
   uint64_t back = ttb__closed_for(w, now_ms) / b->open_decay_ms;
   return back < step ? step - (uint32_t)back : 0;
 }
 
 uint32_t ttb__breaker_step_to_open(const ttb__breaker *b, uint64_t w, uint64_t now_ms) {
-  switch (ttb__state_kind(w)) {
-  case TTB_BREAKER_CLOSED: return decayed(b, w, now_ms);
-  case TTB_BREAKER_HALF_OPEN: return next_step(b, ttb__state_step(w));
-  default: return ttb__state_step(w);
-  }
+  uint32_t step = ttb__breaker_step_now(b, w, now_ms);
+  return ttb__state_kind(w) == TTB_BREAKER_HALF_OPEN ? next_step(b, step) : step;
 }
 
 uint32_t ttb__breaker_step_to_close(const ttb__breaker *b, uint64_t w) {

@@ -548,9 +548,6 @@ static void report_foreign(check *c) {
   CHECK(c, got == want, "foreign ticket %" PRIx64 ": %d, should be %d", (uint64_t)t, got, want);
 }
 
-/* The step that the state word keeps: none while closed before the first. */
-static uint32_t ref_kept(const ref_slot *s) { return s->step; }
-
 static void set_by_hand(check *c) {
   static const int states[] = {TTB_BREAKER_CLOSED, TTB_BREAKER_CLOSED, TTB_BREAKER_OPEN,
                                TTB_BREAKER_FORCED_OPEN, TTB_BREAKER_DISABLED};
@@ -559,7 +556,7 @@ static void set_by_hand(check *c) {
   if (state == TTB_BREAKER_OPEN && check_chance(c, 1, 2)) { /* for a time of its own */
     uint32_t for_ms = (uint32_t)check_between(c, 1, 604800000 / (1 + (int64_t)check_below(c, 100000)));
     ref_slot *s = &l.r.slot[slot];
-    s->step = ref_kept(s);
+    if (s->kind == TTB_BREAKER_CLOSED) s->step = ref_step(&l.r, s, v);
     ref_move(s, TTB_BREAKER_OPEN, v + for_ms + ((l.r.c.flags & TTB_BREAKER_OPEN_AFTER) != 0));
     s->opened++;
     CHECK(c, ttb_breaker_open_for(&l.handle[0], (uint32_t)slot, for_ms, l.now_ns) == TTB_OK,

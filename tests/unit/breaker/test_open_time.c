@@ -159,6 +159,26 @@ static void test_by_hand(void **state) {
   assert_int_equal(call(&b, TTB_FAILURE), 1000);
 }
 
+/* For a time of its own: the step is kept, but for what has decayed by then. */
+static void test_by_hand_after_decay(void **state) {
+  (void)state;
+  for (int closed = 0; closed <= 3; closed++) {
+    ttb_breaker_config c = growing(1000, 2000000, 60000);
+    c.open_decay_ms = 1000;
+    ttb_breaker b = made(c);
+    for (int k = 0; k < 2; k++) wait_for(&b, call(&b, TTB_FAILURE)); /* 1, 2 s */
+    assert_int_equal(call(&b, TTB_SUCCESS), 0);
+    now += (uint64_t)closed * 1000 * MS;
+    assert_int_equal(ttb_breaker_open_for(&b, 0, 7000, now), TTB_OK);
+    uint32_t step = closed < 2 ? 2 - (uint32_t)closed : 0;
+    assert_int_equal(look(&b).open_step, step);
+    wait_for(&b, 7000);
+    assert_true(ttb_breaker_acquire(&b, 0, now) >= 0);
+    assert_int_equal(ttb_breaker_open_for(&b, 0, 7000, now), TTB_OK); /* no failed probe */
+    assert_int_equal(look(&b).open_step, step);
+  }
+}
+
 static void test_open_ends_after(void **state) {
   (void)state;
   ttb_breaker_config c = growing(1000, 0, 0);
@@ -224,6 +244,7 @@ int main(void) {
       cmocka_unit_test(test_closing_forgets_if_decay_is_off),
       cmocka_unit_test(test_decay_and_a_late_caller),
       cmocka_unit_test(test_by_hand),
+      cmocka_unit_test(test_by_hand_after_decay),
       cmocka_unit_test(test_open_ends_after),
       cmocka_unit_test(test_jitter),
       cmocka_unit_test(test_jitter_of_slots_differs),
