@@ -83,8 +83,10 @@
  *
  *     length(step) = min(open_ms * growth^step, open_max_ms)
  *
- * and open_max_ms from step open_steps on, if that is set. A failed round is one step; after closing, the next opening is one step, too,
- * less one for each open_decay_ms it was closed. open_jitter_ppm takes up to
+ * and open_max_ms from step open_steps on, if that is set. There are 15 steps at the
+ * most, fewer if open_max_ms is reached: with a growth of 1.1 the last is 4.2 times
+ * open_ms. A failed round is one step; after closing, the next opening is one step,
+ * too, less one for each open_decay_ms it was closed. open_jitter_ppm takes up to
  * that share off, drawn from seed, slot and generation; nothing is ever added.
  *
  * HALF_OPEN is a *round*: at the most half_open_probes tickets are out at any
@@ -193,7 +195,9 @@ typedef struct ttb_breaker {
 #define TTB_BREAKER_CHECK_TICKETS 64u  /**< also while closed, only the first report of a ticket
                                             counts */
 #define TTB_BREAKER_FIXED_WINDOW 128u  /**< window_ms begins anew, and with it the generation, when it
-                                            is over; not with ramp_ms, nor with window_calls */
+                                            is over; not with ramp_ms, window_calls, an average over
+                                            window_ms, nor an open_decay_ms above window_ms if open
+                                            times grow (each window takes its own steps back) */
 #define TTB_BREAKER_PROBES_IN_ALL 512u /**< a round takes no more probes than it still needs (two at the
                                             same moment may be one more) */
 #define TTB_BREAKER_DETAILED 256u      /**< counts more for people: ignored outcomes, slow failures,
@@ -227,7 +231,8 @@ typedef struct ttb_breaker_config {
   int32_t open_jitter_ppm;      /**< up to this share is taken off an open time, 1..1000000, TTB_OFF;
                                      default off */
   int32_t open_decay_ms;        /**< so long closed takes one step of growth back, 1..86400000,
-                                     TTB_OFF: closing takes back all; default 60000 */
+                                     TTB_OFF: closing takes back all; default 60000; with
+                                     FIXED_WINDOW and growth window_ms at the most */
   int32_t window_calls;         /**< rates are of the last so many calls instead of window_ms,
                                      1..4096, TTB_OFF; default off. More than this for min_calls is
                                      this */

@@ -106,7 +106,10 @@ static int32_t read_config(const ttb_breaker_config *config, ttb_breaker_config 
   if (fixed && (ret->ramp_ms > 0 || ret->window_calls > 0 || !has_window(ret)))
     return ttb__fail(d, TTB_ERR_RANGE, "flags", -1, ret->flags, 0,
                      ret->flags & ~TTB_BREAKER_FIXED_WINDOW);
-  if (ret->average_success_ppm > 0 && ret->average_calls < 0 && ret->window_calls > 0)
+  /* The state has room for one time: of closing, or of the window's beginning. */
+  if (fixed && grows(ret) && ret->open_decay_ms > (int64_t)ret->window_ms)
+    return ttb__fail(d, TTB_ERR_RANGE, "open_decay_ms", -1, ret->open_decay_ms, 1, ret->window_ms);
+  if (ret->average_success_ppm > 0 && ret->average_calls < 0 && (ret->window_calls > 0 || fixed))
     return ttb__fail(d, TTB_ERR_RANGE, "average_calls", -1, TTB_OFF, 1, TTB__AVERAGE_CALLS_MAX);
   if (grows(ret) && ret->open_max_ms < ret->open_ms)
     return ttb__fail(d, TTB_ERR_RANGE, "open_max_ms", -1, ret->open_max_ms, ret->open_ms, 3600000);

@@ -37,7 +37,10 @@ static ttb_breaker_config of_kind(check *c, uint32_t kind, uint64_t seed) {
   }
   if (kind == 3) k.average_success_ppm = 700000, k.average_calls = 20;
   if (kind == 4) k.average_success_ppm = 700000;
-  if (kind == 5) k.flags = TTB_BREAKER_FIXED_WINDOW | TTB_BREAKER_DETAILED | TTB_BREAKER_CHECK_TICKETS;
+  if (kind == 5) {
+    k.flags = TTB_BREAKER_FIXED_WINDOW | TTB_BREAKER_DETAILED | TTB_BREAKER_CHECK_TICKETS;
+    k.open_decay_ms = 1500;
+  }
   if (kind == 6) k.ramp_ms = 400, k.half_open_calls = 4, k.half_open_probes = 3;
   return k;
 }

@@ -435,6 +435,7 @@ static void begin(check *c) {
     k.ramp_ms = k.window_calls = 0;
     if (k.failure_rate_ppm == TTB_OFF) k.failure_rate_ppm = 999999;
     if (k.window_ms > 10000) k.window_ms = 1000 + k.window_ms % 9000;
+    if (k.open_decay_ms > (int32_t)k.window_ms) k.open_decay_ms = (int32_t)k.window_ms;
   }
   for (int i = 0; i < 3; i++) { /* rates that are met exactly */
     int32_t *rate[] = {&k.failure_rate_ppm, &k.slow_rate_ppm, &k.half_open_rate_ppm};

@@ -180,6 +180,27 @@ static void test_fields_that_go_together(void **state) {
   assert_int_equal(ttb_breaker_check(&c, &d), TTB_ERR_RANGE);
   c.window_calls = 0, c.failure_rate_ppm = TTB_OFF;
   assert_int_equal(ttb_breaker_check(&c, &d), TTB_ERR_RANGE);
+  /* Where each window begins its own time, a step must be able to decay in one. */
+  c = base(), c.flags = TTB_BREAKER_FIXED_WINDOW, c.open_growth_ppm = 2000000;
+  assert_int_equal(ttb_breaker_check(&c, &d), TTB_ERR_RANGE);
+  assert_string_equal(d.field, "open_decay_ms");
+  assert_true(d.got == 60000 && d.max == 10000);
+  c.open_decay_ms = 10000;
+  assert_int_equal(ttb_breaker_check(&c, &d), TTB_OK);
+  c.open_decay_ms = 10001;
+  assert_int_equal(ttb_breaker_check(&c, &d), TTB_ERR_RANGE);
+  c.open_growth_ppm = 0;
+  assert_int_equal(ttb_breaker_check(&c, &d), TTB_OK); /* nothing to take back */
+  c.open_steps = 1;
+  assert_int_equal(ttb_breaker_check(&c, &d), TTB_ERR_RANGE);
+  c.open_decay_ms = TTB_OFF;
+  assert_int_equal(ttb_breaker_check(&c, &d), TTB_OK);
+  /* An average over window_ms is never known in a window that ends then. */
+  c = base(), c.flags = TTB_BREAKER_FIXED_WINDOW, c.average_success_ppm = 900000;
+  assert_int_equal(ttb_breaker_check(&c, &d), TTB_ERR_RANGE);
+  assert_string_equal(d.field, "average_calls");
+  c.average_calls = 10;
+  assert_int_equal(ttb_breaker_check(&c, &d), TTB_OK);
   c = base(), c.average_success_ppm = 900000; /* over time: needs the window of time */
   assert_int_equal(ttb_breaker_check(&c, &d), TTB_OK);
   c.window_calls = 10;

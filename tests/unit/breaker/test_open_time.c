@@ -117,6 +117,25 @@ static void test_decay(void **state) {
   }
 }
 
+/* A fixed window that is over takes with it what has decayed in it. */
+static void test_decay_over_fixed_windows(void **state) {
+  (void)state;
+  ttb_breaker_config c = growing(1000, 2000000, 60000);
+  c.failure_rate_ppm = 500000;
+  c.window_ms = 10000;
+  c.open_decay_ms = 10000;
+  c.flags = TTB_BREAKER_FIXED_WINDOW;
+  ttb_breaker b = made(c);
+  for (int k = 0; k < 3; k++) wait_for(&b, call(&b, TTB_FAILURE));
+  assert_int_equal(call(&b, TTB_SUCCESS), 0);
+  for (uint32_t s = 0; s < 50; s++) {
+    uint32_t windows = s / 11; /* one begins with the first call after 10 s */
+    assert_int_equal(call(&b, TTB_SUCCESS), 0);
+    if (s % 11 != 10) assert_int_equal(look(&b).open_step, windows < 3 ? 3 - windows : 0);
+    now += 1000 * MS;
+  }
+}
+
 static void test_closing_forgets_if_decay_is_off(void **state) {
   (void)state;
   ttb_breaker_config c = growing(1000, 2000000, 60000);
@@ -241,6 +260,7 @@ int main(void) {
       cmocka_unit_test(test_small_growth_of_a_small_time),
       cmocka_unit_test(test_the_largest),
       cmocka_unit_test(test_decay),
+      cmocka_unit_test(test_decay_over_fixed_windows),
       cmocka_unit_test(test_closing_forgets_if_decay_is_off),
       cmocka_unit_test(test_decay_and_a_late_caller),
       cmocka_unit_test(test_by_hand),
