@@ -222,7 +222,10 @@ static uint64_t after(const ladder *l, uint64_t word, int32_t utilisation, uint6
     since = 0;
   } else {
     if (since == 0 || since > v) since = v;
-    if (v - since >= (uint64_t)l->hold_ms) level--, since = level > 0 ? v : 0;
+    if (v - since >= (uint64_t)l->hold_ms) {
+      level--;
+      since = may_fall(l, level, utilisation) ? v : 0; /* the next bound is a lower one */
+    }
   }
   return since << 2 | (uint64_t)level;
 }

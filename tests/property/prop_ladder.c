@@ -29,7 +29,8 @@ static void measure(reference *r, int64_t u, int64_t now) {
     if (r->low_since < 0) r->low_since = now;
     if (now - r->low_since >= r->hold) {
       r->level--;
-      r->low_since = r->level > 0 ? now : -1;
+      /* Low for the next level only if it is below that one's threshold, too. */
+      r->low_since = r->level > 0 && u < r->up[r->level - 1] - r->gap ? now : -1;
     }
   } else {
     r->low_since = -1;
@@ -84,13 +85,31 @@ static void ask_it(check *c, const ttb_ladder *l, const ttb_ladder_config *k, in
   }
 }
 
+/* What explain says of the level, and of when it would fall if nothing changed. */
+static void look_at_it(check *c, const ttb_ladder *l, const reference *r, int64_t last, int64_t now,
+                       uint64_t now_ns) {
+  ttb_ladder_info i = TTB_CONFIG(ttb_ladder_info);
+  int level = level_now(r, now);
+  bool counts = r->measured >= 0 && (r->expire < 0 || now - r->measured <= r->expire);
+  CHECK(c, ttb_ladder_explain(l, now_ns, &i) == TTB_OK && i.level == level, "level %d", i.level);
+  CHECK(c, i.measured_ms == (r->measured < 0 ? -1 : now - r->measured), "measured %d ago",
+        (int)i.measured_ms);
+  CHECK(c, i.utilisation_ppm == (counts ? last : -1), "utilisation %d", (int)i.utilisation_ppm);
+  int64_t falls = -1;
+  if (counts && level > 0 && r->low_since >= 0) {
+    falls = r->low_since + r->hold - now;
+    if (falls < 0) falls = 0;
+  }
+  CHECK(c, i.falls_in_ms == falls, "falls in %d, want %d", (int)i.falls_in_ms, (int)falls);
+}
+
 int main(int argc, char **argv) {
   check c = check_start(argc, argv);
   check_property(&c, "level and rung are those of the plain ladder");
   ttb_ladder l = {{0}};
   ttb_ladder_config k = {0};
   reference r = {0};
-  int64_t now = 0;
+  int64_t now = 0, last = 0;
   for (uint32_t i = 0; check_step(&c); i++) {
     if (i % 1000 == 0) {
       ttb_ladder_free(&l);
@@ -102,11 +121,12 @@ int main(int argc, char **argv) {
     uint64_t now_ns = (uint64_t)now * MS + check_below(&c, MS);
     if (check_below(&c, 3) > 0) {
       int32_t u = (int32_t)check_between(&c, 0, check_below(&c, 4) ? 1200000 : 300000);
-      measure(&r, u, now);
+      measure(&r, last = u, now);
       int32_t level = ttb_ladder_observe(&l, u, now_ns);
       CHECK(&c, level == r.level, "level %d, want %d after %d", level, r.level, u);
     }
     ask_it(&c, &l, &k, level_now(&r, now), now_ns);
+    look_at_it(&c, &l, &r, last, now, now_ns);
   }
   ttb_ladder_free(&l);
   return check_end(&c);

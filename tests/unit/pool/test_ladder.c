@@ -143,6 +143,15 @@ static void test_it_rises_at_once_and_falls_one_level_a_hold(void **state) {
   assert_int_equal(ttb_ladder_observe(&l, 0, vclock_ms(&clock, 5000)), 1);
   assert_int_equal(ttb_ladder_observe(&l, 0, vclock_ms(&clock, 5000)), 0);
   assert_int_equal(falls_in(&l, clock.now_ns), -1);
+  /* Low for level 3 is not low for level 2, whose time begins when it is. */
+  assert_int_equal(ttb_ladder_observe(&l, 2000000, clock.now_ns), 3);
+  assert_int_equal(ttb_ladder_observe(&l, 820000, clock.now_ns), 3);
+  assert_int_equal(ttb_ladder_observe(&l, 820000, vclock_ms(&clock, 5000)), 2);
+  assert_int_equal(falls_in(&l, clock.now_ns), -1);
+  assert_int_equal(ttb_ladder_observe(&l, 790000, vclock_ms(&clock, 1000)), 2);
+  assert_int_equal(falls_in(&l, clock.now_ns), 5000);
+  assert_int_equal(ttb_ladder_observe(&l, 790000, vclock_ms(&clock, 4999)), 2);
+  assert_int_equal(ttb_ladder_observe(&l, 790000, vclock_ms(&clock, 1)), 1);
 }
 
 static void test_around_a_threshold_it_does_not_flap(void **state) {
