@@ -309,7 +309,7 @@ typedef struct ttb_breaker_stats {
   uint32_t capacity;        /**< breakers in the table */
   uint32_t joined;          /**< rows taken by threads */
   uint32_t reserved;        /**< 0 */
-  uint64_t refused;         /**< acquires refused (open, half-open full, forced) */
+  uint64_t refused;         /**< acquires refused (open, half-open full, throttled) */
   uint64_t stale;           /**< reports that came too late, twice, or from elsewhere */
   uint64_t clock_adoptions; /**< jumps of the clock beyond the ordinary */
 } ttb_breaker_stats;
