@@ -6,7 +6,7 @@ import pickle
 import pytest
 
 import trimtab
-from trimtab import Breaker, BreakerState, CircuitOpen, Outcome, TrimtabError, errors
+from trimtab import Breaker, BreakerState, CircuitOpen, LimitExceeded, Outcome, TrimtabError, errors
 
 
 def open_it(breaker, slot=0):
@@ -240,7 +240,48 @@ def test_a_breaker_a_key():
     assert breaker.report(breaker.acquire_key(17), Outcome.SLOW_FAILURE) == 1
     tickets = breaker.acquire_key_n([17, 18, 19])
     assert tickets[0] == -104 and min(tickets[1:]) >= 0
-    with pytest.raises(TrimtabError):
+    with pytest.raises(TrimtabError, match="key: 0 is nobody's"):
         breaker.claim(0)
     with pytest.raises(TrimtabError):
+        breaker.claim(2**64 - 1)
+    with pytest.raises(TrimtabError):
         Breaker().claim(1)
+
+
+def test_keys_are_texts_too(clock):
+    b = Breaker(capacity=64, key_idle_ms=1000, consecutive=1, open_ms=100, clock=clock)
+    assert b.report(b.acquire_key("/cart"), Outcome.FAILURE) == 1
+    assert b.acquire_key(b"/cart") == errors.OPEN
+    assert b.acquire_key(trimtab.key_hash(b"/cart")) == errors.OPEN
+    assert b.find("/cart") == b.claim(b"/cart") is not None and b.find("/home") is None
+    tickets = b.acquire_key_n(["/cart", "/home", 5])
+    assert tickets[0] == errors.OPEN and min(tickets[1:]) >= 0
+    for key in (None, 1.5, ["/cart"]):
+        with pytest.raises(TypeError, match="key: an integer"):
+            b.acquire_key(key)
+    with pytest.raises(TypeError, match="a list of keys"):
+        b.acquire_key_n("/cart")
+
+
+def test_a_guarded_call_of_a_key(clock):
+    b = Breaker(capacity=2, key_idle_ms=10000, consecutive=1, open_ms=100, clock=clock)
+
+    @b.call(key="/cart", ignore=(KeyError,))
+    def cart(error=None):
+        if error:
+            raise error
+
+    with pytest.raises(KeyError):
+        cart(KeyError())
+    cart()
+    with pytest.raises(OSError):
+        cart(OSError())
+    with pytest.raises(CircuitOpen) as caught:
+        cart()
+    assert caught.value.retry_after_ms == 100
+    with b.call(key="/home"):
+        pass
+    with pytest.raises(LimitExceeded) as caught:  # no slot is left
+        with b.call(key="/third"):
+            raise AssertionError
+    assert (caught.value.code, caught.value.retry_after_ms) == (errors.LIMIT, -1)

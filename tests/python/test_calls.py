@@ -60,6 +60,17 @@ def test_the_block_may_say_it_itself(breaker):
     assert breaker.state == BreakerState.OPEN
 
 
+def test_a_call_is_entered_once_at_a_time(breaker):
+    call = breaker.call()
+    with call:
+        with pytest.raises(RuntimeError, match="already entered"):
+            with call:
+                raise AssertionError
+    with call:
+        pass
+    assert (calls(breaker), failures(breaker)) == (2, 0)
+
+
 def test_a_cancelled_probe_makes_room(breaker, clock):
     breaker.set(BreakerState.OPEN)
     clock.pass_ms(100)

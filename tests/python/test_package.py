@@ -10,7 +10,7 @@ import sys
 import pytest
 
 import trimtab
-from trimtab import _enums, _ffi, balancer, breaker, errors, pool
+from trimtab import _enums, _ffi, balancer, breaker, errors, health, limiter, pool
 
 TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 PACKAGE = os.path.dirname(os.path.abspath(trimtab.__file__))
@@ -39,13 +39,40 @@ def run(program, **environment):
     (_enums.Reason, "balancer", "TTB_BALANCER_"),
     (_enums.Probing, "pool", "TTB_POOL_PROBE_"),
     (_enums.EventKind, "pool", "TTB_POOL_"),
+    (_enums.LimiterKind, "limiter", "TTB_LIMITER_"),
+    (_enums.LimiterFlag, "limiter", "TTB_LIMITER_"),
+    (_enums.LimitAlgorithm, "limiter", "TTB_LIMIT_"),
+    (_enums.Jitter, "limiter", "TTB_BACKOFF_"),
+    (_enums.HealthStart, "health", "TTB_HEALTH_START_"),
+    (_enums.HealthFlag, "health", "TTB_HEALTH_"),
+    (_enums.PassiveAction, "health", "TTB_HEALTH_"),
+    (_enums.Eject, "health", "TTB_HEALTH_EJECT_"),
+    (_enums.FailureCause, "health", "TTB_HEALTH_"),
+    (_enums.HealthReason, "health", "TTB_HEALTH_"),
+    (_enums.Pace, "health", "TTB_HEALTH_"),
+    (_enums.Criticality, "health", "TTB_HEALTH_"),
 ])
 def test_words_have_the_headers_numbers(words, file, prefix):
     there = dict(re.findall(r"^#define (TTB_\w+) \(?(-?\d+)u?\)?", header(file), flags=re.M))
     for word in words:
         assert there[prefix + word.name] == str(word.value)
-    if prefix in ("TTB_STATUS_", "TTB_CAUSE_", "TTB_POOL_PROBE_"):
+    if prefix in ("TTB_STATUS_", "TTB_CAUSE_", "TTB_POOL_PROBE_", "TTB_LIMIT_", "TTB_BACKOFF_",
+                  "TTB_HEALTH_START_"):
         assert len(words) == sum(name.startswith(prefix) for name in there)
+
+
+def test_no_word_of_a_module_is_missing():
+    """Where several enums share a prefix, together they have all of it."""
+    for module, ours, others in (
+            ("limiter", (_enums.LimiterKind, _enums.LimiterFlag), {"H"}),
+            ("health", (_enums.HealthFlag, _enums.PassiveAction, _enums.FailureCause,
+                        _enums.HealthReason, _enums.Pace, _enums.Criticality),
+             {"H", "EJECTED", *("START_" + word.name for word in _enums.HealthStart),
+              *("EJECT_" + word.name for word in _enums.Eject)})):
+        prefix = "TTB_%s_" % module.upper()
+        there = set(re.findall(r"^#define %s(\w+) " % prefix, header(module), flags=re.M))
+        assert there - others == {word.name for words in ours for word in words}
+    assert re.search(r"^#define TTB_HEALTH_EJECTED %d$" % health.EJECTED, header("health"), re.M)
 
 
 def test_codes_have_the_librarys_names():
@@ -56,7 +83,7 @@ def test_codes_have_the_librarys_names():
         assert _ffi.errname(code) == "TTB_?" or code in codes.values()
 
 
-@pytest.mark.parametrize("module", [breaker, balancer, pool])
+@pytest.mark.parametrize("module", [breaker, balancer, health, limiter, pool])
 def test_handles_have_the_headers_size(module):
     words = re.search(r"uint64_t opaque\[(\d+)\]", header(module.KIND.name))[1]
     assert ctypes.sizeof(module.KIND.Handle) == 8 * int(words)
@@ -117,10 +144,10 @@ def test_another_abi(tmp_path):
 
 FIELD = """
 #include <dlfcn.h>
-#include <trimtab/pool.h>
-int32_t ttb_pool_field(uint32_t which, uint32_t index, ttb_field *f) {
+#include <trimtab/trimtab.h>
+int32_t ttb_MODULE_field(uint32_t which, uint32_t index, ttb_field *f) {
   int32_t (*real)(uint32_t, uint32_t, ttb_field *) =
-      (int32_t (*)(uint32_t, uint32_t, ttb_field *))dlsym(RTLD_NEXT, "ttb_pool_field");
+      (int32_t (*)(uint32_t, uint32_t, ttb_field *))dlsym(RTLD_NEXT, "ttb_MODULE_field");
   int32_t code = real(which, index, f);
   %s
   return code;
@@ -128,19 +155,25 @@ int32_t ttb_pool_field(uint32_t which, uint32_t index, ttb_field *f) {
 """
 
 
-@pytest.mark.parametrize("change", [
-    "if (which == 1 && index == 3) f->offset += 4;",
-    "if (which == 1) f->type_size += 8;",
-    "if (which == 0 && index == 2) f->name = \"workers\";",
-    "if (which == 3 && index == 0) f->type = TTB_TYPE_I64;",
+@pytest.mark.parametrize("module, change", [
+    ("pool", "if (which == 1 && index == 3) f->offset += 4;"),
+    ("pool", "if (which == 1) f->type_size += 8;"),
+    ("pool", "if (which == 0 && index == 2) f->name = \"workers\";"),
+    ("pool", "if (which == 3 && index == 0) f->type = TTB_TYPE_I64;"),
+    ("limiter", "if (which == 0 && index == 5) f->offset += 4;"),
+    ("limiter", "if (which == 3) f->type_size += 8;"),
+    ("health", "if (which == 1 && index == 3) f->name = \"working\";"),
+    ("health", "if (which == 4 && index == 11) f->type = TTB_TYPE_I64;"),
 ])
-def test_a_library_with_another_layout(tmp_path, change):
-    done = run("import trimtab", TRIMTAB_LIBRARY=shim(tmp_path, FIELD % change))
-    assert re.search(r"ImportError: trimtab: pool _?\w+ differs between", done.stderr)
+def test_a_library_with_another_layout(tmp_path, module, change):
+    made = shim(tmp_path, (FIELD % change).replace("MODULE", module))
+    done = run("import trimtab", TRIMTAB_LIBRARY=made)
+    assert re.search(r"ImportError: trimtab: %s _?\w+ differs between" % module, done.stderr)
 
 
 def test_the_shim_itself_is_no_difference(tmp_path):
-    done = run("import trimtab; print('well')", TRIMTAB_LIBRARY=shim(tmp_path, FIELD % ""))
+    made = shim(tmp_path, (FIELD % "").replace("MODULE", "limiter"))
+    done = run("import trimtab; print('well')", TRIMTAB_LIBRARY=made)
     assert (done.stdout, done.stderr) == ("well\n", "")
 
 
@@ -183,6 +216,29 @@ for attempt in p.attempts(2, retry_on=(OSError,)):
         slot: int = tried.slot
 tickets: list[int] = p.acquire_n(3)
 state: t.BreakerState = p.explain()[0].breaker
+
+limit = t.Bulkhead("/dev/shm/y", permits=20).join()
+with limit.hold(ask=t.Importance.SHEDDABLE) as held:
+    held.outcome = t.Outcome.IGNORED
+
+@limit.hold(key="x")
+def h(x: int) -> str:
+    return str(x)
+
+wait: int = limit.explain(key=b"y").retry_after_ms
+budget = t.RetryBudget(ratio_ppm=100000)
+for again in budget.attempts(2, retry_on=(OSError,), backoff=lambda n, before: 5):
+    with again:
+        number: int = again.number
+
+async def more() -> None:
+    async for attempt in budget.attempts():
+        async with attempt:
+            pass
+
+checks = t.Health(capacity=2, eject=t.Eject.ROBUST)
+status: t.Status = checks.status(0)
+code, text = checks.view([t.Member("db", 0)]).json()[1:]
 """
 MISUSE = {
     't.Breaker(consecutive="5")': "arg-type",
@@ -190,6 +246,10 @@ MISUSE = {
     "p.update({'a': 1})": "dict-item",
     "p.explain()[0].brekar": "attr-defined",
     "b.acquire().bit": "attr-defined",
+    "h('x')": "arg-type",
+    "limit.acquire_key(1.5)": "arg-type",
+    "checks.join()": "attr-defined",
+    "checks.view([('db', 0)])": "list-item",
 }
 
 

@@ -12,10 +12,11 @@ import time
 import pytest
 from conftest import finish, fork
 
-from trimtab import Balancer, Breaker, BreakerState, EventKind, Outcome, Pool
-from trimtab import TrimtabError, _region, errors
+from trimtab import AdaptiveLimit, Balancer, Breaker, BreakerState, Bulkhead, Eject, EventKind
+from trimtab import FailureCause, Health, LimiterFlag, LimiterKind, Outcome, Pool, RateLimit
+from trimtab import RetryBudget, Status, TrimtabError, _region, errors, health
 
-KINDS = [Breaker, Balancer, Pool]
+KINDS = [Breaker, Bulkhead, Balancer, Pool]
 
 
 def python(program, *arguments):
@@ -67,6 +68,94 @@ def test_a_pool_for_all_workers(path):
     assert (s.in_flight, s.stale) == (0, 0)
 
 
+def test_one_rate_for_all_workers(path):
+    """10 at once and none to come: 10 in all, of 3 workers that ask 20 times each."""
+    RateLimit(path, rate=1, period_ms=86400000, burst=10, capacity=64, flags=LimiterFlag.KEYED)
+    reader, writer = os.pipe()
+
+    def worker():
+        limit = RateLimit(path)
+        granted = sum(limit.acquire_key("alice") >= 0 for _ in range(20))
+        assert limit.acquire_key(str(os.getpid())) >= 0  # one's own
+        os.write(writer, bytes([granted]))
+
+    children = [fork(worker) for _ in range(3)]
+    assert [finish(pid) for pid in children] == [0] * 3
+    assert sum(os.read(reader, 3)) == 10
+    assert RateLimit(path).statistics().refused == 50
+
+
+def test_one_bulkhead_for_all_workers(path):
+    """Never more than 3 at once, counted where everybody sees it."""
+    reader, writer = os.pipe()
+
+    def worker():
+        with Bulkhead(path, permits=3).join() as mine:
+            done = 0
+            while done < 300:
+                ticket = mine.acquire()
+                if ticket < 0:
+                    continue
+                os.write(writer, b"+")
+                os.write(writer, b"-")
+                mine.report(ticket)
+                done += 1
+
+    children = [fork(worker) for _ in range(5)]
+    inside = most = seen = 0
+    while seen < 5 * 300 * 2:
+        for sign in os.read(reader, 4096):
+            inside += 1 if sign == ord("+") else -1
+            most = max(most, inside)
+            seen += 1
+        assert 0 <= inside <= 3
+    assert [finish(pid) for pid in children] == [0] * 5
+    b = Bulkhead(path)
+    assert most >= 1 and b.explain().in_use == 0
+    assert (b.statistics().joined, b.statistics().stale) == (0, 0)
+
+
+def test_one_retry_budget_for_all_workers(path):
+    RetryBudget(path, ratio_ppm=100_000, per_second=-1, window_ms=86400000)
+    reader, writer = os.pipe()
+
+    def worker():
+        budget, made = RetryBudget(path), 0
+        for _ in range(50):
+            try:
+                for attempt in budget.attempts(2, backoff=lambda attempt, previous: 0):
+                    with attempt:
+                        made += attempt.number
+                        raise OSError
+            except OSError:
+                pass
+        os.write(writer, bytes([made]))
+
+    children = [fork(worker) for _ in range(4)]
+    assert [finish(pid) for pid in children] == [0] * 4
+    assert sum(os.read(reader, 4)) == 20  # a tenth of 200
+
+
+def test_one_of_all_workers_learns_of_it(path):
+    """An ejection and a status: announced to one caller, seen by all."""
+    Health(path, capacity=10, eject=Eject.ENVOY, eject_max_ppm=500_000, passive_errors=4)
+    reader, writer = os.pipe()
+
+    def worker():
+        h = Health(path)
+        said = [h.observe(3, FailureCause.GATEWAY) for _ in range(50)]
+        said += [h.report(3, Outcome.FAILURE) for _ in range(5)]
+        os.write(writer, bytes([said.count(health.EJECTED), said.count(Status.UNHEALTHY)]))
+
+    children = [fork(worker) for _ in range(4)]
+    assert [finish(pid) for pid in children] == [0] * 4
+    told = os.read(reader, 8)
+    h = Health(path)
+    assert h.ejected(3) and h.status(3) is Status.UNHEALTHY
+    assert sum(told[1::2]) == 1 and sum(told[0::2]) <= 1
+    assert h.explain(3).ejections == 1
+
+
 def send(path, pipe):
     with Balancer(path).join() as mine:
         pipe.send(mine.acquire())
@@ -98,7 +187,7 @@ def test_a_joined_handle_stays_with_the_parent(kind, kernel, monkeypatch):
         monkeypatch.setattr(_region, "_WIPEONFORK", 0x7FFF)
     shared = kind(capacity=4)
     mine = shared.join()
-    if kind is not Breaker:
+    if kind in (Balancer, Pool):
         mine.update([1, 2])
     ticket = mine.acquire()
 
@@ -216,6 +305,79 @@ def test_a_probe_of_a_killed_worker_comes_back(path):
     assert mine.recover(pid) == 1
     assert b.report(b.acquire()) == 3
     assert b.state == BreakerState.CLOSED
+
+
+@pytest.mark.parametrize("make", [
+    lambda path: Bulkhead(path, permits=12),
+    lambda path: AdaptiveLimit(path, initial_limit=20, max_limit=40),
+    lambda path: RetryBudget(path, kind=LimiterKind.RETRY_CONCURRENT)])
+def test_permits_of_a_killed_worker_come_back(make, path):
+    shared = make(path)
+    mine = shared.join()
+    ours = mine.acquire_n([0] * 3)
+    kept = []
+
+    def work():
+        kept.append(make(path).join())
+        assert min(kept[0].acquire_n([0] * 8)) >= 0
+
+    def out():
+        info = shared.explain()
+        return info.in_use
+
+    pid = killed(work)
+    assert (shared.statistics().joined, out()) == (2, 11)
+    assert (mine.recover(pid), mine.recover(pid)) == (1, 0)
+    assert (shared.statistics().joined, out()) == (1, 3)
+    assert mine.report_n(ours) == [0] * 3 and out() == 0
+    for use in (lambda: mine.recover(os.getpid()), lambda: shared.recover(pid)):
+        with pytest.raises(TrimtabError):
+            use()
+
+
+def test_a_permit_that_nobody_recovers_lapses(path):
+    shared = Bulkhead(path, permits=1, lease_ms=200)
+    kept = []
+
+    def work():
+        kept.append(Bulkhead(path))  # has not even joined
+        assert kept[0].acquire() >= 0
+
+    killed(work)
+    end = time.monotonic() + 20
+    while not shared.peek() and time.monotonic() < end:
+        time.sleep(0.01)
+    assert shared.acquire() >= 0
+
+
+def test_permit_holders_killed_at_random(path):
+    """What a limit has lost to kills is found again, exactly."""
+    shared = Bulkhead(path, permits=20, reserve_3=5)
+    mine = shared.join()
+    draw = random.Random(2)
+
+    def work():
+        own = Bulkhead(path).join()
+        while True:
+            tickets = own.acquire_n([0] * 12, [0, 1, 2, 3] * 3)
+            own.report_n(tickets)
+            with own.hold():
+                pass
+
+    for _ in range(25):
+        ours = mine.acquire_n([0] * draw.randrange(8))
+        pids = [fork(work), fork(work)]
+        time.sleep(0.01 + draw.random() * 0.02)
+        for pid in pids:
+            os.kill(pid, signal.SIGKILL)
+            finish(pid)
+        assert shared.explain().in_use <= 20
+        for pid in pids:
+            assert mine.recover(pid) in (0, 1)
+        assert (shared.statistics().joined, shared.explain().in_use) == (1, len(ours))
+        assert mine.report_n(ours) == [0] * len(ours)
+    tickets = mine.acquire_n([0] * 21)
+    assert min(tickets[:20]) >= 0 and tickets[20] == errors.LIMIT
 
 
 def test_killed_at_random(path):

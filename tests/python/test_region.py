@@ -8,9 +8,9 @@ import select
 import pytest
 from conftest import finish, fork
 
-from trimtab import Balancer, Breaker, Pool, TrimtabError, errors
+from trimtab import Balancer, Breaker, Health, Limiter, Pool, TrimtabError, errors
 
-KINDS = [Breaker, Balancer, Pool]
+KINDS = [Breaker, Balancer, Pool, Limiter, Health]
 
 
 def open_files():

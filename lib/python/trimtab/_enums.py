@@ -123,3 +123,120 @@ class EventKind(enum.IntEnum):
     CAUSES = 7
     RECOVERED = 8
     LIMITED = 9
+
+
+class LimiterKind(enum.IntEnum):
+    """What a limiter limits; 0 is the default, BULKHEAD."""
+
+    BULKHEAD = 1
+    RATE = 2
+    RETRY = 3
+    RETRY_TOKENS = 4
+    THROTTLE = 5
+    ADAPTIVE = 6
+    RETRY_CONCURRENT = 7
+
+
+class LimiterFlag(enum.IntFlag):
+    """The option `flags` of a limiter."""
+
+    KEYED = 1
+
+
+class LimitAlgorithm(enum.IntEnum):
+    """How an adaptive limit finds itself; 0 is the default, GRADIENT2."""
+
+    AIMD = 1
+    VEGAS = 2
+    GRADIENT2 = 3
+    GRADIENT = 4
+
+
+class Importance(enum.IntEnum):
+    """What a call asks of a bulkhead (the criticality of the Google SRE book):
+    SHEDDABLE may use all permits but `reserve_3`, and so on."""
+
+    CRITICAL_PLUS = 0
+    CRITICAL = 1
+    SHEDDABLE_PLUS = 2
+    SHEDDABLE = 3
+
+
+class Jitter(enum.IntEnum):
+    """How a backoff is spread; 0 is the default, FULL."""
+
+    FULL = 1
+    EQUAL = 2
+    DECORRELATED = 3
+    NONE = 4
+
+
+class HealthStart(enum.IntEnum):
+    """What a target is before its first result (option `start`)."""
+
+    UNKNOWN = 1
+    UP = 2
+    DOWN = 3
+    FULLY_UP = 4
+    FULLY_DOWN = 5
+
+
+class HealthFlag(enum.IntFlag):
+    """The option `flags` of a health table."""
+
+    DISABLED = 1
+    EJECT_SHADOW = 2
+    EJECT_SPLIT = 4
+    EJECT_ONE = 8
+    EJECT_PROBED = 16
+
+
+class PassiveAction(enum.IntEnum):
+    """What `passive_errors` errors of traffic in a row do."""
+
+    FAIL_CHECK = 1
+    SUDDEN_DEATH = 2
+    MARK_DOWN = 3
+
+
+class Eject(enum.IntEnum):
+    """How outliers are found (option `eject`); 0 is the default, not at all."""
+
+    ROBUST = 1
+    ENVOY = 2
+    GRPC = 3
+
+
+class FailureCause(enum.IntEnum):
+    """Failures with a cause, for `Health.observe`: 502..504, and not reached."""
+
+    GATEWAY = 16
+    LOCAL = 17
+
+
+class HealthReason(enum.IntEnum):
+    """Why a target has its status."""
+
+    BY_NOTHING = 0
+    BY_PASSES = 1
+    BY_FAILURES = 2
+    BY_LATENCY = 3
+    BY_TRAFFIC = 4
+    BY_SILENCE = 5
+    BY_HAND = 6
+
+
+class Pace(enum.IntEnum):
+    """Which interval a target's next probe waits."""
+
+    STEADY = 1
+    CHANGING = 2
+    DOWN = 3
+
+
+class Criticality(enum.IntEnum):
+    """How much a target matters to a view."""
+
+    REQUIRED = 0
+    OPTIONAL = 1
+    INFO = 2

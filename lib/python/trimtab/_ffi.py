@@ -12,7 +12,7 @@ import ctypes
 import difflib
 import operator
 import os
-from typing import Any, Iterable, Mapping, NamedTuple, Optional, Type, TypeVar
+from typing import Any, Iterable, Mapping, NamedTuple, Optional, Type, TypeVar, Union
 
 from .errors import RANGE, TrimtabError
 
@@ -148,6 +148,23 @@ def key_hash(key: bytes, seed: int = 0) -> int:
     """The hash of a key for consistent picks (maglev, ring hash, ...): XXH64, the same in every
     process and on every machine, as Python's own hash() is not."""
     return int(_hash(key, len(key), seed))
+
+
+Key = Union[str, bytes, int]
+_LAST_KEY = 2**64 - 1 - 2**16  # of a breaker's table
+
+
+def key_number(key: Key) -> int:
+    """The 64-bit key a table knows: an int as it is; of a text its `key_hash`,
+    moved into 1..2^64-1-2^16 if it is one of the few that no table takes."""
+    if isinstance(key, str):
+        key = key.encode("utf-8", "surrogatepass")
+    if isinstance(key, bytes):
+        return min(max(key_hash(key), 1), _LAST_KEY)
+    number = whole(key, "key", u64)
+    if number == 0:
+        raise TrimtabError(RANGE, "key: 0 is nobody's")
+    return number
 
 
 # ---- structs ----

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""What a breaker, a balancer and a pool have in common: options, memory, the
-handle and its end.
+"""What all objects have in common: options, memory, the handle and its end; and
+for those that count per process, joining.
 
 I1  A handle that is closed, or joined and then inherited by a forked child, is
     NULL or zeros to the library, which refuses it: hot calls check nothing here.
@@ -31,12 +31,15 @@ from ._ffi import i32, i64, ptr, u64
 from .errors import MISUSE, NOSPACE, TrimtabError, fail
 
 O = TypeVar("O", bound="Object")
+J = TypeVar("J", bound="Joinable")
 
 
 class Kind:
     """One module of the library: the functions every module has."""
 
-    def __init__(self, name: str, words: int, config: Type[_ffi.Struct]) -> None:
+    def __init__(
+        self, name: str, words: int, config: Type[_ffi.Struct], joins: bool = True
+    ) -> None:
         self.name = name
         self.config = config
         self.Handle: Any = u64 * words
@@ -45,7 +48,8 @@ class Kind:
         self.size = _ffi.declare("ttb_%s_size" % name, i64, ptr)
         self.init = self.declare("init", i32, ptr, u64, ptr)
         self.attach = self.declare("attach", i32, ptr, u64)
-        self.join = self.declare("join", i32, u64, self.pointer)
+        if joins:
+            self.join = self.declare("join", i32, u64, self.pointer)
         self.free = self.declare("free", None)
 
     def declare(self, verb: str, result: Any, *arguments: Any) -> Any:
@@ -63,8 +67,7 @@ class Kind:
 
 
 class Object:
-    """A region and a handle to it; see :class:`Breaker`, :class:`Balancer` and
-    :class:`Pool`."""
+    """A region and a handle to it; see :class:`Health` and :class:`Joinable`."""
 
     _kind: ClassVar[Kind]
     clock: Callable[[], int]
@@ -116,26 +119,6 @@ class Object:
         self.clock = clock
         self._end = weakref.finalize(self, _free, self._kind.free, handle, region)
 
-    def join(self: O, token: Optional[int] = None) -> O:
-        """A handle of this thread's own (see `docs/python.md` for when one per
-        process is enough). `token` names the process, for `recover`; it is
-        os.getpid() unless you say otherwise. A forked child joins anew."""
-        name = os.getpid() if token is None else _ffi.whole(token, "token", u64)
-        handle = _region.private(self._kind.Handle)
-        code = self._kind.join(self._handle, name, handle)
-        if code == NOSPACE:
-            fail(code, "every row is taken: raise threads=, or recover() the dead")
-        self._must(code)
-        assert self._region is not None
-        joined = object.__new__(type(self))
-        joined._take(handle, self._region, self.clock, joined=True)
-        return joined
-
-    @property
-    def joined(self) -> bool:
-        """Whether this is a handle made by join."""
-        return self._pid != 0
-
     def close(self) -> None:
         """Ends the handle: a joined one gives up its row and what is in flight
         on it. A shared file stays. Closing twice is allowed."""
@@ -169,13 +152,39 @@ class Object:
             name = type(self).__name__
             if self._handle is None:
                 text = "this %s is closed" % name
-            elif self.joined and self._pid != os.getpid():
+            elif self._pid not in (0, os.getpid()):
                 text = "this %s was joined before fork and belongs to the parent: join anew" % name
             elif ticket < 0:
                 text = "%d is no ticket but a refusal (%s)" % (ticket, _ffi.errname(ticket))
-            elif not self.joined:
+            elif isinstance(self, Joinable) and not self.joined:
                 text = "%s; perhaps it takes a handle made by join()" % text
         fail(code, text)
+
+
+class Joinable(Object):
+    """An object in which each process has something of its own, which a survivor
+    can take back; see :class:`Breaker`, :class:`Limiter`, :class:`Balancer` and
+    :class:`Pool`."""
+
+    def join(self: J, token: Optional[int] = None) -> J:
+        """A handle of this thread's own (see `docs/python.md` for when one per
+        process is enough). `token` names the process, for `recover`; it is
+        os.getpid() unless you say otherwise. A forked child joins anew."""
+        name = os.getpid() if token is None else _ffi.whole(token, "token", u64)
+        handle = _region.private(self._kind.Handle)
+        code = self._kind.join(self._handle, name, handle)
+        if code == NOSPACE:
+            fail(code, "every row is taken: raise threads=, or recover() the dead")
+        self._must(code)
+        assert self._region is not None
+        joined = object.__new__(type(self))
+        joined._take(handle, self._region, self.clock, joined=True)
+        return joined
+
+    @property
+    def joined(self) -> bool:
+        """Whether this is a handle made by join."""
+        return self._pid != 0
 
 
 def _free(free: Any, handle: Any, region: _region.Region) -> None:
@@ -193,6 +202,17 @@ class Numbers:
         else:
             self.array = array.array(typecode, items)
         self.at, self.n = self.array.buffer_info()
+
+
+def keys_of(keys: Sequence[_ffi.Key]) -> Numbers:
+    """A C array of the tables' numbers of many keys."""
+    if isinstance(keys, (str, bytes)):  # sequences, but of what nobody means
+        raise TypeError("keys: a list of keys, please, not one")
+    try:
+        return Numbers("Q", keys)  # type: ignore[arg-type]
+    except TypeError:
+        len(keys)  # an iterator would be used up by now
+        return Numbers("Q", [_ffi.key_number(key) for key in keys])
 
 
 def room(typecode: str, n: int) -> Numbers:

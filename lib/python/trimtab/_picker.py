@@ -11,7 +11,7 @@ from . import _ffi
 from ._call import Call, Kinds
 from ._enums import Outcome
 from ._ffi import i32, i64, ptr, u32, u64
-from ._object import Kind, Numbers, Object, room
+from ._object import Joinable, Kind, Numbers, room
 from .errors import AGAIN, fail
 
 ticket_slot = _ffi.declare("ttb_ticket_slot", i32, i64)
@@ -29,7 +29,7 @@ class Verbs:
         self.find = kind.declare("find", i32, u64)
 
 
-class Picker(Object):
+class Picker(Joinable):
     """A set of endpoints, one of which gets the next call."""
 
     _verbs: Verbs

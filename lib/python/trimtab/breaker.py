@@ -12,20 +12,16 @@ same breaker. See include/trimtab/breaker.h for the rules and every option.
 from __future__ import annotations
 
 import ctypes
-import functools
-import inspect
-from typing import Any, AsyncIterator, Callable, Iterator, NamedTuple, Sequence, TypeVar
+from typing import NamedTuple, Optional, Sequence
 
 from . import _ffi
-from ._call import Call, Kinds
+from ._call import F, Guard, Kinds
 from ._enums import BreakerState, Outcome
-from ._ffi import i32, i64, ptr, u32, u64
-from ._object import Kind, Numbers, Object, room
+from ._ffi import Key, i32, i64, key_number, ptr, u32, u64
+from ._object import Joinable, Kind, Numbers, keys_of, room
 from .errors import HALF_OPEN_FULL, OPEN, RANGE, UNKNOWN_ID, TrimtabError, fail
 
 __all__ = ["Breaker", "BreakerCall", "BreakerInfo", "BreakerState", "BreakerStats", "Outcome"]
-
-F = TypeVar("F", bound=Callable[..., Any])
 
 
 class Config(_ffi.Struct):
@@ -171,7 +167,7 @@ class BreakerStats(NamedTuple):
     clock_adoptions: int
 
 
-class Breaker(Object):
+class Breaker(Joinable):
     """A table of breakers; slot 0 is the one a single breaker uses.
 
     ``path`` names a file to share (in /dev/shm for memory); without one the
@@ -224,45 +220,46 @@ class Breaker(Object):
 
     # -- a breaker a key (key_idle_ms) ------------------------------------
 
-    def claim(self, key: int) -> int:
-        """The slot of a key, which gets one if it has none; or errors.LIMIT."""
-        slot: int = _claim(self._handle, self._key(key), self.clock())
+    def claim(self, key: Key) -> int:
+        """The slot of a key (a text or a number, 1..2^64-1-2^16), which gets one if
+        it has none; or errors.LIMIT."""
+        slot: int = _claim(self._handle, key_number(key), self.clock())
         if -100 < slot < 0:
             self._fail(slot)
         return slot
 
-    def find(self, key: int) -> int | None:
+    def find(self, key: Key) -> Optional[int]:
         """The slot of a key, if it has one."""
-        slot: int = _find(self._handle, self._key(key))
+        slot: int = _find(self._handle, key_number(key))
         if slot == UNKNOWN_ID:
             return None
         return self._must(slot)
 
-    def acquire_key(self, key: int) -> int:
-        """acquire on the breaker of a key."""
-        ticket: int = _acquire_key(self._handle, self._key(key), self.clock())
+    def acquire_key(self, key: Key) -> int:
+        """acquire on the breaker of a key. Also errors.LIMIT: every slot this key
+        could have is another's."""
+        ticket: int = _acquire_key(self._handle, key_number(key), self.clock())
         if -100 < ticket < 0:
             self._fail(ticket)
         return ticket
 
-    def acquire_key_n(self, keys: Sequence[int]) -> list[int]:
+    def acquire_key_n(self, keys: Sequence[Key]) -> list[int]:
         """acquire_key for many keys in one call: tickets and refusals."""
-        asked = Numbers("Q", keys)
+        asked = keys_of(keys)
         tickets = room("q", asked.n)
         self._must(_acquire_key_n(self._handle, asked.at, asked.n, self.clock(), tickets.at))
         return tickets.array.tolist()
 
-    @staticmethod
-    def _key(key: int) -> int:
-        return _ffi.whole(key, "key", u64)
-
     # -- guarding a call --------------------------------------------------
 
-    def call(self, slot: int = 0, *, ignore: Kinds = ()) -> "BreakerCall":
+    def call(
+        self, slot: int = 0, *, key: Optional[Key] = None, ignore: Kinds = ()
+    ) -> "BreakerCall":
         """``with breaker.call():`` (or ``async with``) raises CircuitOpen when
         refused, and reports a failure if the block raises an Exception that is
-        not of a kind in ``ignore``. ``@breaker.call(slot)`` guards a function."""
-        return BreakerCall(self, slot, ignore)
+        not of a kind in ``ignore``. ``@breaker.call(slot)`` guards a function.
+        With ``key`` it is the breaker of that key (key_idle_ms)."""
+        return BreakerCall(self, slot, key, ignore)
 
     def __call__(self, function: F) -> F:
         """As a decorator: guards every call of the function, coroutine function
@@ -312,59 +309,23 @@ class Breaker(Object):
         return _ffi.whole(slot, "slot", u32)
 
 
-class BreakerCall(Call):
+class BreakerCall(Guard):
     """One guarded call, or the decorator that makes one of every call."""
 
-    def __init__(self, breaker: Breaker, slot: int, ignore: Kinds) -> None:
+    def __init__(self, breaker: Breaker, slot: int, key: Optional[Key], ignore: Kinds) -> None:
         super().__init__(ignore)
-        self.breaker, self.slot = breaker, slot
+        self.breaker, self.slot, self.key = breaker, slot, key
+
+    def _fresh(self) -> "BreakerCall":
+        return BreakerCall(self.breaker, self.slot, self.key, self.ignore)
 
     def _begin(self) -> None:
-        self.ticket = self.breaker.acquire(self.slot)
+        breaker, key = self.breaker, self.key
+        self.ticket = breaker.acquire(self.slot) if key is None else breaker.acquire_key(key)
         if self.ticket < 0:
-            wait = self.breaker.explain(self.slot).retry_after_ms
+            slot = self.slot if key is None else breaker.find(key)
+            wait = -1 if slot is None else breaker.explain(slot).retry_after_ms
             fail(self.ticket, _ffi.strerror(self.ticket), wait)
 
     def _end(self, outcome: Outcome) -> None:
         self.breaker.report(self.ticket, outcome)
-
-    def __call__(self, function: F) -> F:
-        """Guards a function. A generator is guarded from its first item to its
-        end; one that is left early says nothing about the callee."""
-
-        def fresh() -> BreakerCall:
-            return BreakerCall(self.breaker, self.slot, self.ignore)
-
-        async def coroutine(*args: Any, **kwargs: Any) -> Any:
-            async with fresh():
-                return await function(*args, **kwargs)
-
-        def generator(*args: Any, **kwargs: Any) -> Iterator[Any]:
-            with fresh():
-                return (yield from function(*args, **kwargs))
-
-        async def async_generator(*args: Any, **kwargs: Any) -> AsyncIterator[Any]:
-            async with fresh():
-                inner, sent = function(*args, **kwargs), None
-                try:
-                    while True:
-                        try:
-                            item = await inner.asend(sent)
-                        except StopAsyncIteration:
-                            return
-                        sent = yield item
-                finally:
-                    await inner.aclose()
-
-        def plain(*args: Any, **kwargs: Any) -> Any:
-            with fresh():
-                return function(*args, **kwargs)
-
-        guarded: Any = plain
-        if inspect.iscoroutinefunction(function):
-            guarded = coroutine
-        elif inspect.isasyncgenfunction(function):
-            guarded = async_generator
-        elif inspect.isgeneratorfunction(function):
-            guarded = generator
-        return functools.wraps(function)(guarded)  # type: ignore[no-any-return]

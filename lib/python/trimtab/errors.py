@@ -47,6 +47,11 @@ class CircuitOpen(Refused):
     """A breaker refused the call."""
 
 
+class LimitExceeded(Refused):
+    """A limit refused the call: errors.LIMIT, errors.THROTTLED, or errors.NOSPACE
+    (every place this key could have is another's)."""
+
+
 class NoEndpoint(Refused):
     """A balancer or pool has nobody to send the call to."""
 
@@ -57,6 +62,8 @@ def fail(code: int, text: str, retry_after_ms: int = -1) -> NoReturn:
         raise CircuitOpen(code, text, retry_after_ms)
     if code in (NO_ENDPOINT, ALL_EXCLUDED):
         raise NoEndpoint(code, text, retry_after_ms)
+    if code in (LIMIT, THROTTLED):
+        raise LimitExceeded(code, text, retry_after_ms)
     if code <= -100:
         raise Refused(code, text, retry_after_ms)
     raise TrimtabError(code, text)

@@ -29,6 +29,7 @@ from typing import (
 from . import _ffi
 from . import balancer as _balancer
 from . import breaker as _breaker
+from . import health as _health
 from ._enums import BreakerState, Cause, EventKind, Outcome, Probing, Reason, Status
 from ._ffi import i32, i64, ptr, u32, u64
 from ._object import Kind, Numbers, room
@@ -38,56 +39,6 @@ from .errors import DUPLICATE, RANGE, STALE, UNKNOWN_ID, TrimtabError
 __all__ = ["Event", "EventKind", "Events", "Pool", "PoolInfo", "PoolStats", "Probing"]
 
 MAX_WEIGHT = 1000  # TTB_POOL_MAX_WEIGHT
-
-
-class _HealthConfig(_ffi.Struct):
-    _fields_ = [
-        ("struct_size", u32),
-        ("capacity", u32),
-        ("rise", u32),
-        ("fall", u32),
-        ("degrade_after", i32),
-        ("start", i32),
-        ("degraded_ms", i32),
-        ("recover_ms", u32),
-        ("fail_ms", i32),
-        ("ttl_ms", i32),
-        ("max_pause_ms", i32),
-        ("interval_ms", u32),
-        ("fast_interval_ms", u32),
-        ("down_interval_ms", u32),
-        ("jitter_ppm", i32),
-        ("lease_ms", u32),
-        ("passive_errors", i32),
-        ("passive_action", i32),
-        ("half_life_ms", u32),
-        ("flags", u32),
-        ("seed", u64),
-        ("eject", i32),
-        ("eject_interval_ms", u32),
-        ("eject_base_ms", u32),
-        ("eject_max_ms", u32),
-        ("eject_jitter_ms", i32),
-        ("eject_max_ppm", i32),
-        ("eject_min_kept", i32),
-        ("eject_systemic_ppm", i32),
-        ("eject_errors", i32),
-        ("eject_gateway", i32),
-        ("eject_local", i32),
-        ("eject_hosts", u32),
-        ("eject_requests", u32),
-        ("eject_stdev_ppm", i32),
-        ("eject_failure_ppm", i32),
-        ("eject_failure_hosts", u32),
-        ("eject_failure_requests", u32),
-        ("eject_z_ppm", i32),
-        ("eject_gap_ppm", i32),
-        ("enforce_errors_ppm", i32),
-        ("enforce_gateway_ppm", i32),
-        ("enforce_local_ppm", i32),
-        ("enforce_rate_ppm", i32),
-        ("enforce_failure_ppm", i32),
-    ]
 
 
 class Config(_ffi.Struct):
@@ -156,7 +107,6 @@ class _Event(ctypes.Structure):
     ]
 
 
-_ffi.check_layout(_HealthConfig, "health", 0)
 _ffi.check_layout(Config, "pool", 0)
 _ffi.check_layout(_Info, "pool", 1)
 _ffi.check_layout(_Stats, "pool", 2)
@@ -164,7 +114,6 @@ _ffi.check_layout(_Event, "pool", 3)
 
 KIND = Kind("pool", 512, Config)
 
-_health_check = _ffi.declare("ttb_health_check", i32, ptr, ptr)
 _recover = KIND.declare("recover", i32, u64, u64)
 _add = KIND.declare("add", i32, ptr, u64)
 _remove = KIND.declare("remove", i32, u64, u64)
@@ -183,7 +132,7 @@ _is_probe = _ffi.declare("ttb_pool_is_probe", i32, i64)
 _PARTS: Mapping[str, tuple[Type[_ffi.Struct], Any]] = {
     "balancer": (_balancer.Config, _balancer.KIND.check),
     "breaker": (_breaker.Config, _breaker.KIND.check),
-    "health": (_HealthConfig, _health_check),
+    "health": (_health.Config, _health.KIND.check),
 }
 
 
