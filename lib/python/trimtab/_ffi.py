@@ -160,7 +160,8 @@ def key_number(key: Key) -> int:
     if isinstance(key, str):
         key = key.encode("utf-8", "surrogatepass")
     if isinstance(key, bytes):
-        return min(max(key_hash(key), 1), _LAST_KEY)
+        hashed: int = _hash(key, len(key), 0)
+        return hashed if 0 < hashed <= _LAST_KEY else min(max(hashed, 1), _LAST_KEY)
     number = whole(key, "key", u64)
     if number == 0:
         raise TrimtabError(RANGE, "key: 0 is nobody's")
