@@ -181,6 +181,8 @@ def test_many_rows(clock):
     (lambda b: b.set_status(11, 17), errors.RANGE, ""),
     (lambda b: b.report(errors.NO_ENDPOINT), errors.MISUSE, "no ticket but a refusal .TTB_NO_END"),
     (lambda b: b.report(b.acquire(), 9), errors.RANGE, ""),
+    (lambda b: b.report(b.acquire(), 2**32), errors.RANGE, "outcome: 4294967296 is none"),
+    (lambda b: b.next(b.acquire(), -2), errors.RANGE, "outcome: -2 is none"),
     (lambda b: b.slot_of(-1), errors.MISUSE, "no ticket"),
 ])
 def test_bad_input_changes_nothing(mine, use, code, words):

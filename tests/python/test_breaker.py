@@ -152,8 +152,9 @@ def test_bad_arguments():
                 look(slot)
     with pytest.raises(TrimtabError, match="-104 is no ticket but a refusal .TTB_OPEN."):
         b.report(errors.OPEN)
-    with pytest.raises(TrimtabError):
-        b.report(b.acquire(), 7)
+    for outcome in (7, -1, 2**32):
+        with pytest.raises(TrimtabError):
+            b.report(b.acquire(), outcome)
     with pytest.raises(TypeError, match="True would be a FAILURE"):
         b.report(b.acquire(), True)
     with pytest.raises(TrimtabError):

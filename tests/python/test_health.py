@@ -235,12 +235,15 @@ def test_what_is_no_outcome_and_no_status(h):
     for use in (h.report, h.observe):
         with pytest.raises(TypeError, match="True would be a FAILURE"):
             use(0, True)
-        with pytest.raises(TrimtabError):
-            use(0, 99)
-    with pytest.raises(TrimtabError):
+        for outcome in (99, -1, 2**32):
+            with pytest.raises(TrimtabError, match="outcome: %d is none" % outcome):
+                use(0, outcome)
+    with pytest.raises(TrimtabError, match="outcome: 17 is none of a probe"):
         h.report(0, FailureCause.LOCAL)
-    with pytest.raises(TrimtabError):
+    with pytest.raises(TrimtabError, match="status: 4 cannot be set"):
         h.set(Status.STALE, 0)
+    with pytest.raises(TrimtabError, match="status: 4294967297 is not within"):
+        h.set(2**32 + 1, 0)
     with pytest.raises(TrimtabError, match="latency_ns: -1"):
         h.report(0, S, -1)
     assert h.statistics().changes == 0

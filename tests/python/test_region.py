@@ -3,12 +3,14 @@
 import fcntl
 import gc
 import os
+import random
 import select
 
 import pytest
 from conftest import finish, fork
 
-from trimtab import Balancer, Breaker, Health, Limiter, Pool, TrimtabError, errors
+from trimtab import Balancer, Breaker, Eject, Health, Limiter, LimiterKind, Member, Pool
+from trimtab import Refused, TrimtabError, errors
 
 KINDS = [Breaker, Balancer, Pool, Limiter, Health]
 
@@ -90,6 +92,41 @@ def test_whoever_died_while_making_it(kind, path):
             file.write(left)
         assert kind(path).statistics().capacity >= 1
         os.unlink(path)
+
+
+@pytest.mark.parametrize("make, uses", [
+    (lambda: Breaker(capacity=8), ["acquire", "explain", "statistics", "peek"]),
+    *((lambda kind=kind: Limiter(kind=kind, capacity=8, flags=1),
+       ["acquire", "explain", "statistics", "peek"]) for kind in LimiterKind),
+    *((lambda eject=eject: Health(capacity=8, eject=eject),
+       ["due", "tick", "explain", "statistics", "status", "status_n", "next_due_ms", "ejected"])
+      for eject in (0, *Eject)),
+])
+def test_a_neighbour_that_scribbles(make, uses):
+    """Decisions may be bad; what comes out is an answer or one of our errors."""
+    draw = random.Random(1)
+    one = make()
+    good = bytes(one._region._anchor)
+    calls = [getattr(one, name) for name in uses]
+    if isinstance(one, Health):
+        calls += [lambda: one.report(3, draw.randrange(5)), lambda: one.observe(3, 1),
+                  one.view([Member("%d" % slot, slot) for slot in range(8)]).json]
+    else:
+        calls += [lambda: one.report(max(one.acquire(3), 0), draw.randrange(5))]
+        calls += [lambda: one.acquire_key("x")] if isinstance(one, Limiter) else []
+    answers = 0
+    for turn in range(300):
+        if turn % 50 == 0:
+            one._region._anchor.raw = good
+        at = draw.randrange(one._region.size - 8)
+        one._region._anchor[at:at + 8] = draw.randbytes(8)
+        for call in calls:
+            try:
+                call()
+                answers += 1
+            except (Refused, TrimtabError):
+                pass
+    assert answers > 1000
 
 
 def test_who_may_open_it(path):

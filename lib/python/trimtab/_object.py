@@ -28,7 +28,7 @@ from typing import (
 
 from . import _ffi, _region
 from ._ffi import i32, i64, ptr, u64
-from .errors import MISUSE, NOSPACE, TrimtabError, fail
+from .errors import MISUSE, NOSPACE, RANGE, TrimtabError, fail
 
 O = TypeVar("O", bound="Object")
 J = TypeVar("J", bound="Joinable")
@@ -202,6 +202,13 @@ class Numbers:
         else:
             self.array = array.array(typecode, items)
         self.at, self.n = self.array.buffer_info()
+
+
+def no_outcome(outcome: int) -> NoReturn:
+    """Says what is wrong with an outcome that is a bool, or that ctypes would cut."""
+    if isinstance(outcome, bool):
+        raise TypeError("outcome: an Outcome, please (True would be a FAILURE)")
+    fail(RANGE, "outcome: %d is none" % outcome)
 
 
 def keys_of(keys: Sequence[_ffi.Key]) -> Numbers:

@@ -11,7 +11,7 @@ from . import _ffi
 from ._call import Call, Kinds
 from ._enums import Outcome
 from ._ffi import i32, i64, ptr, u32, u64
-from ._object import Joinable, Kind, Numbers, room
+from ._object import Joinable, Kind, Numbers, no_outcome, room
 from .errors import AGAIN, fail
 
 ticket_slot = _ffi.declare("ttb_ticket_slot", i32, i64)
@@ -61,8 +61,8 @@ class Picker(Joinable):
     ) -> int:
         """Says how the call of a ticket ended: 0, or errors.STALE (nothing
         changed)."""
-        if outcome is True or outcome is False:
-            raise TypeError("outcome: an Outcome, please (True would be a FAILURE)")
+        if outcome is True or outcome is False or outcome >> 8:
+            no_outcome(outcome)
         if latency_ns < 0:
             raise ValueError("latency_ns: %d is negative" % latency_ns)
         code: int = self._verbs.report(self._handle, ticket, outcome, latency_ns, self.clock())

@@ -17,7 +17,7 @@ from typing import Iterable, Mapping, NamedTuple, Sequence, Union
 from . import _ffi
 from ._enums import Algorithm, BalancerFlag, Cause, Outcome, Reason, Status
 from ._ffi import i32, i64, ptr, u32, u64
-from ._object import Kind, Numbers, room
+from ._object import Kind, Numbers, no_outcome, room
 from ._picker import EndpointCall, Picker, Verbs
 from .errors import AGAIN, NOSPACE, RANGE, TrimtabError
 
@@ -267,8 +267,8 @@ class Balancer(Picker):
     ) -> int:
         """Reports the last ticket and acquires the next in one call; the first
         time with ticket -1."""
-        if outcome is True or outcome is False:
-            raise TypeError("outcome: an Outcome, please (True would be a FAILURE)")
+        if outcome is True or outcome is False or outcome >> 8:
+            no_outcome(outcome)
         if latency_ns < 0:
             raise ValueError("latency_ns: %d is negative" % latency_ns)
         taken: int = _next(self._handle, ticket, outcome, latency_ns, hash, self.clock())

@@ -18,7 +18,7 @@ from . import _ffi
 from ._call import F, Guard, Kinds
 from ._enums import BreakerState, Outcome
 from ._ffi import Key, i32, i64, key_number, ptr, u32, u64
-from ._object import Joinable, Kind, Numbers, keys_of, room
+from ._object import Joinable, Kind, Numbers, keys_of, no_outcome, room
 from .errors import HALF_OPEN_FULL, OPEN, RANGE, UNKNOWN_ID, TrimtabError, fail
 
 __all__ = ["Breaker", "BreakerCall", "BreakerInfo", "BreakerState", "BreakerStats", "Outcome"]
@@ -194,8 +194,8 @@ class Breaker(Joinable):
     def report(self, ticket: int, outcome: int = Outcome.SUCCESS) -> int:
         """0, a positive TTB_BREAKER_* if this report changed the state (1 opened,
         2 opened again, 3 closed; to exactly one caller each), or errors.STALE."""
-        if outcome is True or outcome is False:
-            raise TypeError("outcome: an Outcome, please (True would be a FAILURE)")
+        if outcome is True or outcome is False or outcome >> 8:
+            no_outcome(outcome)
         code: int = _report(self._handle, ticket, outcome, self.clock())
         if -100 < code < 0:
             self._fail(code, ticket)

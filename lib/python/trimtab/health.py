@@ -24,7 +24,7 @@ from typing import Any, Iterable, NamedTuple, NoReturn, Optional, Sequence
 from . import _ffi
 from ._enums import Criticality, HealthReason, Outcome, Pace, Status
 from ._ffi import i32, i64, ptr, u32, u64
-from ._object import Kind, Numbers, Object, room
+from ._object import Kind, Numbers, Object, no_outcome, room
 from .errors import MISUSE, RANGE, TrimtabError, fail
 
 __all__ = [
@@ -39,7 +39,6 @@ __all__ = [
 
 EJECTED = 16  # TTB_HEALTH_EJECTED
 NEVER = 2**63 - 1
-NO_BOOL = "outcome: an Outcome, please (True would be a FAILURE)"
 
 
 class Config(_ffi.Struct):
@@ -324,13 +323,13 @@ class Health(Object):
     def report(self, slot: int, outcome: int = Outcome.SUCCESS, latency_ns: int = 0) -> int:
         """Says how a probe ended: 0, the new `Status` if this changed it (to exactly
         one caller), or errors.STALE (slot not in use)."""
-        if outcome is True or outcome is False:
-            raise TypeError(NO_BOOL)
+        if outcome is True or outcome is False or outcome >> 8:
+            no_outcome(outcome)
         at = _ffi.whole(slot, "slot", u32)
         took = _ffi.whole(latency_ns, "latency_ns", u64)
         code: int = _report(self._handle, at, outcome, took, self.clock())
         if -100 < code < 0:
-            self._wrong(code, slot)
+            self._wrong(code, slot, "outcome: %d is none of a probe" % outcome)
         return _change(code)
 
     def report_n(
@@ -353,22 +352,23 @@ class Health(Object):
         """Says how an ordinary call to the target ended: an Outcome or a
         FailureCause. 0, the new `Status` if this changed it, health.EJECTED if it
         ejected the target (to exactly one caller each), or errors.STALE."""
-        if outcome is True or outcome is False:
-            raise TypeError(NO_BOOL)
+        if outcome is True or outcome is False or outcome >> 8:
+            no_outcome(outcome)
         if slot >> 32:  # ctypes would cut it
             self._wrong(RANGE, slot)
         code: int = _observe(self._handle, slot, outcome, self.clock())
         if -100 < code < 0:
-            self._wrong(code, slot)
+            self._wrong(code, slot, "outcome: %d is none" % outcome)
         return _change(code)
 
     def set(self, status: Status, slot: int = 0) -> int:
         """Puts a target into a status by hand: HEALTHY, UNHEALTHY, or UNKNOWN (the
         next result decides). 0, the new `Status` if it was another before, or
         errors.STALE."""
-        code: int = _set(self._handle, _ffi.whole(slot, "slot", u32), status, self.clock())
+        to = _ffi.whole(status, "status", i32)
+        code: int = _set(self._handle, _ffi.whole(slot, "slot", u32), to, self.clock())
         if -100 < code < 0:
-            self._wrong(code, slot)
+            self._wrong(code, slot, "status: %d cannot be set" % to)
         return _change(code)
 
     def enable(self, slot: int) -> None:
@@ -485,11 +485,13 @@ class Health(Object):
 
     # -- within -----------------------------------------------------------
 
-    def _wrong(self, code: int, slot: int) -> NoReturn:
-        """Says whether it is the slot that is wrong."""
-        capacity = self.statistics().capacity
-        if code == RANGE and not 0 <= slot < capacity:
-            fail(code, "slot: %d is not within 0..%d" % (slot, capacity - 1))
+    def _wrong(self, code: int, slot: int, else_text: str = "") -> NoReturn:
+        """Says which of the arguments is wrong."""
+        if code == RANGE:
+            capacity = self.statistics().capacity
+            if not 0 <= slot < capacity:
+                fail(code, "slot: %d is not within 0..%d" % (slot, capacity - 1))
+            fail(code, else_text or _ffi.strerror(code))
         self._fail(code)
 
 

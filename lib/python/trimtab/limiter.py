@@ -35,7 +35,7 @@ from . import _ffi
 from ._call import F, Guard, Kinds
 from ._enums import LimiterKind, Outcome
 from ._ffi import Key, i32, i64, key_number, ptr, u32, u64
-from ._object import Joinable, Kind, Numbers, keys_of, room
+from ._object import Joinable, Kind, Numbers, keys_of, no_outcome, room
 from .errors import LIMIT, MISMATCH, NOSPACE, RANGE, THROTTLED, UNSUPPORTED
 from .errors import LimitExceeded, TrimtabError, fail
 
@@ -275,8 +275,8 @@ class Limiter(Joinable):
     def report(self, ticket: int, outcome: int = Outcome.SUCCESS) -> int:
         """Says how the call of a ticket ended: 0, or errors.STALE (nothing
         changed). Outcome.CANCELLED gives back what was not used."""
-        if outcome is True or outcome is False:
-            raise TypeError("outcome: an Outcome, please (True would be a FAILURE)")
+        if outcome is True or outcome is False or outcome >> 8:
+            no_outcome(outcome)
         code: int = _report(self._handle, ticket, outcome, self.clock())
         if -100 < code < 0:
             if code == RANGE:

@@ -32,7 +32,7 @@ from . import breaker as _breaker
 from . import health as _health
 from ._enums import BreakerState, Cause, EventKind, Outcome, Probing, Reason, Status
 from ._ffi import i32, i64, ptr, u32, u64
-from ._object import Kind, Numbers, room
+from ._object import Kind, Numbers, no_outcome, room
 from ._picker import Picker, Verbs
 from .errors import DUPLICATE, RANGE, STALE, UNKNOWN_ID, TrimtabError
 
@@ -288,8 +288,8 @@ class Pool(Picker):
         self, slot: int, outcome: int = Outcome.SUCCESS, latency_ns: int = 0
     ) -> Optional[Status]:
         """Says how a probe ended. The new status if this changed it."""
-        if outcome is True or outcome is False:
-            raise TypeError("outcome: an Outcome, please (True would be a FAILURE)")
+        if outcome is True or outcome is False or outcome >> 8:
+            no_outcome(outcome)
         at = _ffi.whole(slot, "slot", u32)
         took = _ffi.whole(latency_ns, "latency_ns", u64)
         code: int = _probe_result(self._handle, at, outcome, took, self.clock())
