@@ -2,8 +2,8 @@
 """The class Pool: out when it fails, in when it is well, and who is told."""
 import pytest
 
-from trimtab import BreakerState, Cause, EventKind, Outcome, Pool, Probing, Reason, Status
-from trimtab import TrimtabError, errors
+from trimtab import BreakerState, Cause, EventKind, Importance, LimitExceeded, LimiterKind
+from trimtab import NoEndpoint, Outcome, Pool, Probing, Reason, Status, TrimtabError, errors
 
 
 @pytest.fixture
@@ -127,6 +127,108 @@ def test_events_have_a_reader_each(mine, clock):
     assert all(e.kind is EventKind.CAUSES and e.now_ns == clock.now for e in kept)
     assert len(kept) + first.lost == 800
     assert len(kept) <= 256
+
+
+# ---- limits ----
+
+
+def limited(clock, *limits, **options):
+    pool = Pool(capacity=4, limits=list(limits), clock=clock, **options).join()
+    pool.update([1, 2, 3])
+    return pool
+
+
+def test_a_pool_with_limits(clock):
+    pool = limited(clock, {"kind": LimiterKind.RATE, "rate": 1, "burst": 6},
+                   {"permits": 3, "reserve_3": 1})
+    with pool.call(importance=Importance.SHEDDABLE) as one:
+        with pool.call(importance=Importance.SHEDDABLE):
+            assert (pool.limit(1).in_use, pool.limit(0).available) == (2, 4)
+            with pytest.raises(LimitExceeded, match=r"limits\[1\], BULKHEAD: limit") as caught:
+                with pool.call(importance=Importance.SHEDDABLE):
+                    raise AssertionError
+            assert (caught.value.code, caught.value.retry_after_ms) == (errors.LIMIT, -1)
+            assert pool.limit(0).available == 4  # the event is given back
+            with pool.call(events=4):
+                assert pool.limit(1).available == 0
+        clock.pass_ms(3)
+    assert one.latency_ns == 3_000_000
+    with pytest.raises(LimitExceeded, match=r"limits\[0\], RATE") as caught:
+        with pool.call(events=2):
+            raise AssertionError
+    assert caught.value.retry_after_ms == 1997
+    s = pool.statistics()
+    assert (s.in_flight, s.limited, pool.limit(1).in_use) == (0, 2, 0)
+    with pytest.raises(TrimtabError):
+        pool.limit(2)
+
+
+def test_a_retry_budget_for_all_attempts(clock):
+    pool = limited(clock, {"kind": LimiterKind.RETRY, "ratio_ppm": 500_000, "per_second": -1})
+    made = []
+
+    def run(times, failures):
+        made.clear()
+        for attempt in pool.attempts(times, retry_on=(OSError,)):
+            with attempt as call:
+                made.append(call.slot)
+                if len(made) <= failures:
+                    raise OSError(len(made))
+
+    with pytest.raises(LimitExceeded) as caught:
+        run(3, 9)
+    assert str(caught.value.__cause__) == "1" and len(made) == 1
+    run(3, 1)  # two calls have earned one
+    assert len(set(made)) == 2
+    assert (pool.limit().requests, pool.limit().accepts) == (2, 1)
+    assert pool.statistics().in_flight == 0
+
+
+def test_what_limits_hold_goes_back_if_nobody_is_there(clock):
+    pool = limited(clock, {"permits": 2})
+    with pytest.raises(NoEndpoint):
+        with pool.call(exclude=[0, 1, 2]):
+            raise AssertionError
+    pool.update([])
+    with pytest.raises(NoEndpoint):
+        with pool.call():
+            raise AssertionError
+    assert pool.limit().in_use == 0
+
+
+def test_tickets_alone_are_not_for_pools_with_limits(clock, path):
+    first = Pool(path, capacity=4, limits=[{"permits": 2}], clock=clock)
+    mine = Pool(path, clock=clock).join()  # learns it from the file
+    mine.update([1])
+    for use in (mine.acquire, mine.acquire_ordinary, lambda: mine.acquire_except([])):
+        with pytest.raises(TrimtabError, match="has limits: use call.. or attempts") as caught:
+            use()
+        assert caught.value.code == errors.UNSUPPORTED
+    with mine.call():
+        assert first.limit().in_use == 1
+    for bad in ({"importance": 4}, {"importance": 2**32}, {"events": -1}):
+        with pytest.raises(TrimtabError) as caught:
+            with mine.call(**bad):
+                raise AssertionError
+        assert caught.value.code == errors.RANGE
+    with pytest.raises(TrimtabError):
+        Pool(clock=clock).limit()
+
+
+@pytest.mark.parametrize("limits, error, words", [
+    ([{"permits": 0x10000}], TrimtabError, r"limits\[0\]\.permits: 65536 is not within 1"),
+    ([{}, {"permit": 3}], TypeError, r"limits\[1\]\.no such option: permit - permits"),
+    ([{"rate": 3}], TypeError, r"limits\[0\]\.rate: no option of kind BULKHEAD"),
+    ([{"kind": 9}], TrimtabError, r"limits\[0\]\.kind: 9 is none of"),
+    ([{}] * 5, TrimtabError, "n_limits: 5 is not within 0..4"),
+    ([{"capacity": 2}], TrimtabError, "limits.*capacity"),
+    ([3], TypeError, r"limits\[0\]: a dict of options"),
+    ({"permits": 3}, TypeError, "limits: a list of dicts"),
+    ("x", TypeError, "limits: a list of dicts"),
+])
+def test_wrong_limits(limits, error, words):
+    with pytest.raises(error, match=words):
+        Pool(limits=limits)
 
 
 def test_statistics(mine):

@@ -335,6 +335,26 @@ def test_permits_of_a_killed_worker_come_back(make, path):
             use()
 
 
+def test_what_a_killed_worker_held_of_a_pools_limits_comes_back(path):
+    shared = Pool(path, capacity=4, limits=[{"permits": 5}])
+    mine = shared.join()
+    mine.update([1, 2])
+    kept = []
+
+    def work():
+        kept.append(Pool(path).join())
+        for _ in range(3):
+            kept.append(kept[0].call())
+            kept[-1].__enter__()
+
+    pid = killed(work)
+    with mine.call():
+        assert (shared.statistics().in_flight, shared.limit().in_use) == (4, 4)
+        assert mine.recover(pid) == 1
+        assert (shared.statistics().in_flight, shared.limit().in_use) == (1, 1)
+    assert (shared.statistics().in_flight, shared.limit().in_use) == (0, 0)
+
+
 def test_a_permit_that_nobody_recovers_lapses(path):
     shared = Bulkhead(path, permits=1, lease_ms=200)
     kept = []

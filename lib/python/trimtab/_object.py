@@ -32,6 +32,7 @@ from .errors import MISUSE, NOSPACE, RANGE, TrimtabError, fail
 
 O = TypeVar("O", bound="Object")
 J = TypeVar("J", bound="Joinable")
+S = TypeVar("S", bound=_ffi.Struct)
 
 
 class Kind:
@@ -57,7 +58,7 @@ class Kind:
         library's function; None is a NULL handle."""
         return _ffi.declare("ttb_%s_%s" % (self.name, verb), result, self.pointer, *arguments)
 
-    def checked(self, wanted: _ffi.Struct, of: str = "") -> _ffi.Struct:
+    def checked(self, wanted: S, of: str = "") -> S:
         """The configuration, if the library takes it; else what is wrong with it."""
         detail = _ffi.Detail()
         code = self.check(ctypes.byref(wanted), ctypes.byref(detail))
@@ -78,7 +79,7 @@ class Object:
         *,
         mode: int = 0o600,
         clock: Callable[[], int] = time.monotonic_ns,
-        **config: Union[int, Mapping[str, int], None],
+        **config: Union[int, Mapping[str, int], Sequence[Mapping[str, int]], None],
     ) -> None:
         kind = self._kind
         wanted = kind.checked(self._config(config))

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import time
 from types import TracebackType
-from typing import Any, Iterator, Optional, Sequence, Type
+from typing import Any, Iterator, Optional, Sequence, Tuple, Type
 
 from . import _ffi
 from ._call import Call, Kinds
@@ -129,6 +129,20 @@ class Picker(Joinable):
         failure if it raises an Exception that is not of a kind in ``ignore``."""
         return EndpointCall(self, hash, exclude, ignore)
 
+    def _open(self, call: "EndpointCall") -> int:
+        """Begins a guarded call: a ticket, or raises."""
+        if call.exclude:
+            ticket = self.acquire_except(call.exclude, call.hash)
+        else:
+            ticket = self.acquire(call.hash)
+        if ticket < 0:
+            fail(ticket, _ffi.strerror(ticket))
+        return ticket
+
+    def _shut(self, call: "EndpointCall", outcome: int) -> None:
+        """Ends it."""
+        self.report(call.ticket, outcome, call.latency_ns)
+
     def attempts(
         self,
         times: int = 3,
@@ -147,15 +161,16 @@ class Picker(Joinable):
         comes through, and any that is not of a kind in ``retry_on``. If no other
         endpoint is left, NoEndpoint comes, with the former exception as its cause.
         """
-        tried: list[int] = []
-        error: Optional[BaseException] = None
-        for left in range(times - 1, -1, -1):
-            attempt = Attempt(self, hash, tried, ignore, retry_on if left else (), error)
+        return self._attempts(times, Attempt(self, hash, [], ignore, retry_on))
+
+    def _attempts(self, times: int, attempt: "Attempt") -> Iterator["Attempt"]:
+        for number in range(times):
+            if number == times - 1:
+                attempt.retry_on = ()
             yield attempt
-            error = attempt.error
-            if error is None:
+            if attempt.error is None:
                 return
-            tried.append(attempt.slot)
+            attempt = attempt._another()
 
     # -- for the modules --------------------------------------------------
 
@@ -174,6 +189,9 @@ class EndpointCall(Call):
 
     slot: int = -1
     latency_ns: int = 0
+    number: int = 0  # attempts made before
+    asks: Tuple[int, int] = (0, 0)  # of limits: importance, events
+    held: Any = None  # what a pool with limits keeps of it
     _begun: int = 0
 
     def __init__(self, owner: Picker, hash: int, exclude: Sequence[int], ignore: Kinds) -> None:
@@ -182,18 +200,13 @@ class EndpointCall(Call):
 
     def _begin(self) -> None:
         owner = self.owner
-        if self.exclude:
-            ticket = owner.acquire_except(self.exclude, self.hash)
-        else:
-            ticket = owner.acquire(self.hash)
-        if ticket < 0:
-            fail(ticket, _ffi.strerror(ticket))
-        self.ticket, self.slot = ticket, owner.slot_of(ticket)
+        self.ticket = owner._open(self)
+        self.slot = owner.slot_of(self.ticket)
         self._begun = owner.clock()
 
     def _end(self, outcome: Outcome) -> None:
         self.latency_ns = max(0, self.owner.clock() - self._begun)
-        self.owner.report(self.ticket, outcome, self.latency_ns)
+        self.owner._shut(self, outcome)
 
 
 class Attempt(EndpointCall):
@@ -206,11 +219,18 @@ class Attempt(EndpointCall):
         exclude: Sequence[int],
         ignore: Kinds,
         retry_on: Kinds,
-        former: Optional[BaseException],
     ) -> None:
         super().__init__(owner, hash, exclude, ignore)
-        self.retry_on, self.former = retry_on, former
+        self.retry_on = retry_on
+        self.former: Optional[BaseException] = None
         self.error: Optional[BaseException] = None
+
+    def _another(self) -> "Attempt":
+        """The next one, elsewhere."""
+        tried = [*self.exclude, self.slot]
+        other = Attempt(self.owner, self.hash, tried, self.ignore, self.retry_on)
+        other.asks, other.number, other.former = self.asks, self.number + 1, self.error
+        return other
 
     def _begin(self) -> None:
         try:

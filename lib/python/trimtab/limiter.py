@@ -101,7 +101,9 @@ class Config(_ffi.Struct):
     ]
 
 
-class _Info(_ffi.Struct):
+class Info(_ffi.Struct):
+    """ttb_limiter_info."""
+
     _fields_ = [
         ("struct_size", u32),
         ("kind", u32),
@@ -132,7 +134,7 @@ class _Stats(_ffi.Struct):
 
 
 _ffi.check_layout(Config, "limiter", 0)
-_ffi.check_layout(_Info, "limiter", 1)
+_ffi.check_layout(Info, "limiter", 1)
 _ffi.check_layout(_Stats, "limiter", 2)
 
 KIND = Kind("limiter", 32, Config)
@@ -201,6 +203,34 @@ class LimiterStats(NamedTuple):
     clock_adoptions: int
 
 
+def info_of(row: Info) -> LimiterInfo:
+    """A row of the library's as ours."""
+    values = {name: getattr(row, name) for name in LimiterInfo._fields}
+    values.update(kind=LimiterKind(row.kind), measuring=bool(row.measuring))
+    return LimiterInfo(**values)
+
+
+def configured(
+    values: Mapping[str, Any], kinds: Tuple[LimiterKind, ...] = tuple(LimiterKind), of: str = ""
+) -> Config:
+    """A configuration with these values, of one of these kinds: the first if they
+    name none. Options of another kind are a TypeError."""
+    config = _ffi.fill(Config, values, of)
+    number = config.kind or kinds[0]
+    if number not in kinds:
+        names = ", ".join("%s (%d)" % (kind.name, kind) for kind in kinds)
+        raise TrimtabError(RANGE, "%skind: %d is none of %s" % (of, number, names))
+    kind = LimiterKind(number)
+    for name in values:
+        if name not in COMMON and name not in OPTIONS[kind]:
+            raise TypeError(
+                "%s%s: no option of kind %s, which has: %s"
+                % (of, name, kind.name, ", ".join(OPTIONS[kind]))
+            )
+    config.kind = kind
+    return config
+
+
 class Limiter(Joinable):
     """A table of limits of one kind; slot 0 is the one a single limit uses.
 
@@ -229,7 +259,7 @@ class Limiter(Joinable):
         *,
         mode: int = 0o600,
         clock: Callable[[], int] = time.monotonic_ns,
-        **config: Union[int, Mapping[str, int], None],
+        **config: Union[int, Mapping[str, int], Sequence[Mapping[str, int]], None],
     ) -> None:
         super().__init__(path, mode=mode, clock=clock, **config)
         there = self.statistics().kind
@@ -239,20 +269,7 @@ class Limiter(Joinable):
             raise TrimtabError(MISMATCH, "%s holds a limit of kind %s" % (path, there.name))
 
     def _config(self, values: Mapping[str, Any]) -> _ffi.Struct:
-        config = _ffi.fill(Config, values)
-        number = config.kind or self._kinds[0]
-        if number not in self._kinds:
-            names = ", ".join("%s (%d)" % (kind.name, kind) for kind in self._kinds)
-            raise TrimtabError(RANGE, "kind: %d is none of %s" % (number, names))
-        kind = LimiterKind(number)
-        for name in values:
-            if name not in COMMON and name not in OPTIONS[kind]:
-                raise TypeError(
-                    "%s: no option of kind %s, which has: %s"
-                    % (name, kind.name, ", ".join(OPTIONS[kind]))
-                )
-        config.kind = kind
-        return config
+        return configured(values, self._kinds)
 
     @classmethod
     def options(cls) -> list[_ffi.Option]:
@@ -372,13 +389,11 @@ class Limiter(Joinable):
         at = self._at(slot, key)
         if at < 0:
             fail(NOSPACE, FULL)
-        info = _Info()
+        info = Info()
         code = _explain(self._handle, at, self._ask(ask), self.clock(), ctypes.byref(info))
         if code < 0:
             self._wrong(code, slot, ask)
-        values = {name: getattr(info, name) for name in LimiterInfo._fields}
-        values.update(kind=LimiterKind(info.kind), measuring=bool(info.measuring))
-        return LimiterInfo(**values)
+        return info_of(info)
 
     def statistics(self) -> LimiterStats:
         """Counters of the whole table."""

@@ -20,6 +20,7 @@ from typing import (
     Iterator,
     Mapping,
     NamedTuple,
+    NoReturn,
     Optional,
     Sequence,
     Type,
@@ -30,11 +31,24 @@ from . import _ffi
 from . import balancer as _balancer
 from . import breaker as _breaker
 from . import health as _health
-from ._enums import BreakerState, Cause, EventKind, Outcome, Probing, Reason, Status
+from . import limiter as _limiter
+from ._call import Kinds
+from ._enums import (
+    BreakerState,
+    Cause,
+    EventKind,
+    Importance,
+    LimiterKind,
+    Outcome,
+    Probing,
+    Reason,
+    Status,
+)
 from ._ffi import i32, i64, ptr, u32, u64
 from ._object import Kind, Numbers, no_outcome, room
-from ._picker import Picker, Verbs
-from .errors import DUPLICATE, RANGE, STALE, UNKNOWN_ID, TrimtabError
+from ._picker import Attempt, EndpointCall, Picker, Verbs
+from .errors import DUPLICATE, RANGE, STALE, UNKNOWN_ID, UNSUPPORTED, TrimtabError, fail
+from .limiter import LimiterInfo
 
 __all__ = ["Event", "EventKind", "Events", "Pool", "PoolInfo", "PoolStats", "Probing"]
 
@@ -107,10 +121,31 @@ class _Event(ctypes.Structure):
     ]
 
 
+class _Call(_ffi.Struct):
+    _fields_ = [
+        ("struct_size", u32),
+        ("flags", u32),
+        ("hash", u64),
+        ("attempt", u32),
+        ("importance", u32),
+        ("events", u32),
+        ("n_excluded", u32),
+        ("refused_by", i32),
+        ("n_held", u32),
+        ("ticket", i64),
+        ("held_0", i64),
+        ("held_1", i64),
+        ("held_2", i64),
+        ("held_3", i64),
+        ("excluded_slots", ptr),
+    ]
+
+
 _ffi.check_layout(Config, "pool", 0)
 _ffi.check_layout(_Info, "pool", 1)
 _ffi.check_layout(_Stats, "pool", 2)
 _ffi.check_layout(_Event, "pool", 3)
+_ffi.check_layout(_Call, "pool", 4)
 
 KIND = Kind("pool", 512, Config)
 
@@ -127,6 +162,9 @@ _explain = KIND.declare("explain", i32, u64, ptr, u32, u64, ptr, u32)
 _inspect = KIND.declare("inspect", i32, u32, u64, ptr)
 _statistics = KIND.declare("statistics", i32, ptr)
 _acquire_ordinary = KIND.declare("acquire_ordinary", i64, u64, ptr, u32, u64)
+_begin = KIND.declare("begin", i64, ptr, u64)
+_end = KIND.declare("end", i32, ptr, i32, u64, u64)
+_limit = KIND.declare("limit", i32, u32, u32, u64, ptr)
 _is_probe = _ffi.declare("ttb_pool_is_probe", i32, i64)
 
 _PARTS: Mapping[str, tuple[Type[_ffi.Struct], Any]] = {
@@ -134,6 +172,18 @@ _PARTS: Mapping[str, tuple[Type[_ffi.Struct], Any]] = {
     "breaker": (_breaker.Config, _breaker.KIND.check),
     "health": (_health.Config, _health.KIND.check),
 }
+
+
+def _numbered(limits: Any) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    """The dicts of a list, each with what it is called in errors."""
+    if limits is None:
+        return
+    if isinstance(limits, (str, bytes, Mapping)) or not isinstance(limits, Sequence):
+        raise TypeError("limits: a list of dicts of options, please, not %r" % (limits,))
+    for number, given in enumerate(limits):
+        if not isinstance(given, Mapping):
+            raise TypeError("limits[%d]: a dict of options, please, not %r" % (number, given))
+        yield "limits[%d]." % number, given
 
 
 class PoolInfo(NamedTuple):
@@ -200,15 +250,20 @@ class Pool(Picker):
     ``path`` names a file to share (in /dev/shm for memory); without one the pool
     belongs to this process and to those it forks later. Other arguments are
     fields of ttb_pool_config (`Pool.options()` lists them); ``balancer``,
-    ``breaker`` and ``health`` take a dict of the part's options each. Everything
-    but looking takes a handle made by `join`.
+    ``breaker`` and ``health`` take a dict of the part's options each, ``limits`` a
+    list of up to four dicts of a `Limiter`'s. Everything but looking takes a handle
+    made by `join`.
+
+    Limits hold for all calls of the pool together. What a call holds of them is
+    more than a ticket can say: such a pool is used by `call` and `attempts` only.
     """
 
     _kind = KIND
     _verbs = Verbs(KIND)
 
     def _config(self, values: Mapping[str, Any]) -> _ffi.Struct:
-        own = {name: value for name, value in values.items() if name not in _PARTS}
+        parts_of = ("limits", *_PARTS)
+        own = {name: value for name, value in values.items() if name not in parts_of}
         config = _ffi.fill(Config, own)
         parts = []  # the configuration points to them
         for name, (struct, check) in _PARTS.items():
@@ -224,8 +279,120 @@ class Pool(Picker):
                 raise TrimtabError(code, "%s.%s" % (name, detail))
             setattr(config, name, ctypes.addressof(part))
             parts.append(part)
-        config.parts = parts
+        limits = [
+            _limiter.KIND.checked(_limiter.configured(given, of=of), of)
+            for of, given in _numbered(values.get("limits"))
+        ]
+        rows = (_limiter.Config * len(limits))(*limits)
+        if limits:
+            config.limits, config.n_limits = ctypes.addressof(rows), len(limits)
+        config.parts = [*parts, rows]
         return config
+
+    def _take(self, handle: Any, *others: Any, **more: Any) -> None:
+        super()._take(handle, *others, **more)
+        there = _limit(handle, 0, 0, self.clock(), ctypes.byref(_limiter.Info()))
+        self._limited: bool = there >= 0
+
+    def _fail(self, code: int, ticket: int = 0) -> NoReturn:
+        if code == UNSUPPORTED and self._limited:
+            fail(code, "this pool has limits: use call() or attempts()")
+        super()._fail(code, ticket)
+
+    # -- guarding a call --------------------------------------------------
+
+    def call(
+        self,
+        hash: int = 0,
+        *,
+        exclude: Sequence[int] = (),
+        ignore: Kinds = (),
+        importance: int = Importance.CRITICAL_PLUS,
+        events: int = 0,
+    ) -> EndpointCall:
+        """``with pool.call() as call:`` (or ``async with``) picks `call.slot`, raises
+        NoEndpoint if there is none and LimitExceeded if a limit refuses, measures
+        the block by the clock and reports a failure if it raises an Exception that
+        is not of a kind in ``ignore``. A bulkhead among the limits is asked for
+        ``importance``, a rate for ``events`` (0 means 1)."""
+        call = EndpointCall(self, hash, exclude, ignore)
+        call.asks = (importance, events)
+        return call
+
+    def attempts(
+        self,
+        times: int = 3,
+        *,
+        retry_on: Kinds = (Exception,),
+        hash: int = 0,
+        ignore: Kinds = (),
+        importance: int = Importance.CRITICAL_PLUS,
+        events: int = 0,
+    ) -> Iterator[Attempt]:
+        """For what may be done again: each attempt goes to another endpoint.
+
+            for attempt in pool.attempts(3, retry_on=(ConnectionError,)):
+                with attempt as call:
+                    answer = get(backends[call.slot])
+
+        The loop ends with the first block that succeeds. The last one's exception
+        comes through, and any that is not of a kind in ``retry_on``. If no other
+        endpoint is left, NoEndpoint comes, and if a limit (a retry budget, say)
+        refuses, LimitExceeded, with the former exception as its cause.
+        """
+        first = Attempt(self, hash, (), ignore, retry_on)
+        first.asks = (importance, events)
+        return self._attempts(times, first)
+
+    def _open(self, call: EndpointCall) -> int:
+        if not self._limited:
+            return super()._open(call)
+        no = Numbers("I", call.exclude)
+        importance, events = call.asks
+        held = _Call(
+            hash=call.hash & (2**64 - 1),
+            attempt=call.number,
+            importance=_ffi.whole(importance, "importance", u32),
+            events=_ffi.whole(events, "events", u32),
+            n_excluded=no.n,
+            excluded_slots=no.at,
+        )
+        ticket: int = _begin(self._handle, ctypes.byref(held), self.clock())
+        if ticket == RANGE:
+            fail(RANGE, "importance: %d, events: %d, or too many to exclude: %d"
+                 % (importance, events, no.n))
+        if ticket < 0:
+            if held.refused_by < 0 or ticket > -100:
+                self._must(ticket)
+            self._refused(ticket, held)
+        call.held = held
+        return ticket
+
+    def _refused(self, code: int, held: _Call) -> NoReturn:
+        """Says which limit it was, and when to come back."""
+        row = self.limit(held.refused_by)
+        asked = {LimiterKind.BULKHEAD: held.importance, LimiterKind.RATE: held.events}
+        wait = -1  # a throttle draws, a retry budget's first attempts are no measure
+        if row.kind in (*asked, LimiterKind.ADAPTIVE):
+            wait = self.limit(held.refused_by, asked.get(row.kind, 0)).retry_after_ms
+        fail(code, "limits[%d], %s: %s" % (held.refused_by, row.kind.name, _ffi.strerror(code)),
+             wait)
+
+    def _shut(self, call: EndpointCall, outcome: int) -> None:
+        if call.held is None:
+            super()._shut(call, outcome)
+            return
+        held, call.held = call.held, None
+        code: int = _end(self._handle, ctypes.byref(held), outcome, call.latency_ns, self.clock())
+        if code != STALE:
+            self._must(code)
+
+    def limit(self, number: int = 0, ask: int = 0) -> LimiterInfo:
+        """State and numbers of one of the pool's limits."""
+        info = _limiter.Info()
+        at, want = _ffi.whole(number, "number", u32), _ffi.whole(ask, "ask", u32)
+        self._must(_limit(self._handle, at, want, self.clock(), ctypes.byref(info)))
+        return _limiter.info_of(info)
 
     # -- the set ----------------------------------------------------------
 
