@@ -111,7 +111,7 @@ _ffi.check_layout(Config, "breaker", 0)
 _ffi.check_layout(_Info, "breaker", 1)
 _ffi.check_layout(_Stats, "breaker", 2)
 
-KIND = Kind("breaker", 44, Config)
+KIND = Kind("breaker", 48, Config)
 
 _recover = KIND.declare("recover", i32, u64)
 _acquire = KIND.declare("acquire", i64, u32, u64)
