@@ -20,7 +20,7 @@ CONF = """
 import os
 import trimtab
 
-bind, workers = "unix:socket", 2
+bind, workers, timeout = "unix:socket", 2, 15
 
 def on_starting(server):
     for path in ("bulkhead", "rate"):
@@ -40,6 +40,33 @@ def post_worker_init(worker):
 
 def child_exit(server, worker):
     server.db.recover(worker.pid)
+
+def worker_exit(server, worker):
+    if os.getpid() == server.pid:
+        server.db.recover(worker.pid)
+"""
+# The first worker dies before gunicorn has noted its pid: no child_exit.
+EARLY = """
+import signal
+import time
+
+timeout = 3
+slow = [1]
+os.register_at_fork(after_in_parent=lambda: slow and time.sleep(slow.pop()))
+join = post_fork
+
+def post_fork(server, worker):
+    join(server, worker)
+    if worker.age == 1:
+        assert min(worker.app.db.acquire_n([0, 0])) >= 0
+        os.kill(os.getpid(), signal.SIGKILL)
+
+leave = worker_exit
+
+def worker_exit(server, worker):
+    if os.getpid() == server.pid:
+        server.log.info("missed worker %d", worker.age)
+    leave(server, worker)
 """
 APP = """
 import os
@@ -70,8 +97,8 @@ app = App()
 
 
 class Server:
-    def __init__(self, folder, *options):
-        (folder / "conf.py").write_text(CONF)
+    def __init__(self, folder, *options, conf=CONF):
+        (folder / "conf.py").write_text(conf)
         (folder / "app.py").write_text(APP)
         self.log = open(folder / "log", "w+", encoding="utf-8")
         self.process = subprocess.Popen(
@@ -113,13 +140,18 @@ class Server:
         self.log.close()
 
 
-@pytest.mark.parametrize("options", [[], ["--preload"]])
-def test_workers_share_and_the_master_recovers(tmp_path, monkeypatch, options):
+@pytest.fixture(autouse=True)
+def there(tmp_path, monkeypatch):
+    """In a folder of its own, with the package that is tested."""
     package = os.path.dirname(os.path.abspath(trimtab.__file__))
     monkeypatch.setenv("PYTHONPATH", os.path.dirname(package))
     if "TRIMTAB_LIBRARY" in os.environ:
         monkeypatch.setenv("TRIMTAB_LIBRARY", os.path.abspath(os.environ["TRIMTAB_LIBRARY"]))
     monkeypatch.chdir(tmp_path)
+
+
+@pytest.mark.parametrize("options", [[], ["--preload"]])
+def test_workers_share_and_the_master_recovers(tmp_path, options):
     server = Server(tmp_path, *options)
     try:
         server.wait(lambda: (server.get("/up") or [0])[0] in (200, 429))
@@ -138,3 +170,16 @@ def test_workers_share_and_the_master_recovers(tmp_path, monkeypatch, options):
     assert "Traceback" not in (tmp_path / "log").read_text()
     s = Bulkhead("bulkhead").statistics()
     assert (s.refused, s.stale) == (0, 0)
+
+
+def test_a_death_that_gunicorn_misses(tmp_path):
+    server = Server(tmp_path, conf=CONF + EARLY)
+    try:
+        server.wait(lambda: os.path.exists("bulkhead") and os.path.getsize("bulkhead") > 0)
+        db = Bulkhead("bulkhead")
+        server.wait(lambda: "missed worker 1" in server.said())
+        server.wait(lambda: db.explain().in_use == 0)
+        server.wait(lambda: db.statistics().joined == 3)
+    finally:
+        server.end()
+    assert "Traceback" not in (tmp_path / "log").read_text()
