@@ -10,6 +10,7 @@ import sys
 import pytest
 
 import trimtab
+from trimtab import Balancer, Breaker, Health, Limiter, Pool, TrimtabError
 from trimtab import _enums, _ffi, balancer, breaker, errors, health, limiter, pool
 
 TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
@@ -86,7 +87,21 @@ def test_codes_have_the_librarys_names():
 @pytest.mark.parametrize("module", [breaker, balancer, health, limiter, pool])
 def test_handles_have_the_headers_size(module):
     words = re.search(r"uint64_t opaque\[(\d+)\]", header(module.KIND.name))[1]
-    assert ctypes.sizeof(module.KIND.Handle) == 8 * int(words)
+    assert module.KIND.words == int(words)
+
+
+@pytest.mark.parametrize("kind", [Balancer, Breaker, Health, Limiter, Pool])
+def test_a_library_with_larger_handles(kind, path, monkeypatch):
+    """What it writes beyond the size we know hits nothing, and is noticed."""
+    known = kind._kind.words
+    kind(path).close()
+    monkeypatch.setattr(kind._kind, "words", 8)
+    for where in (None, path):
+        with pytest.raises(TrimtabError, match="they are of two versions") as caught:
+            kind(where)
+        assert caught.value.code == errors.VERSION
+    monkeypatch.setattr(kind._kind, "words", known)
+    assert kind(path).statistics().capacity >= 1
 
 
 def test_base_structs_have_the_headers_fields():

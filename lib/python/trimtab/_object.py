@@ -4,7 +4,9 @@ for those that count per process, joining.
 
 I1  A handle that is closed, or joined and then inherited by a forked child, is
     NULL or zeros to the library, which refuses it: hot calls check nothing here.
-I2  Every handle holds its mapping; a mapping goes with its last handle.
+I2  A handle has room beyond the size this package knows, and what a library of
+    another version writes there is noticed.
+I3  Every handle holds its mapping; a mapping goes with its last handle.
 """
 from __future__ import annotations
 
@@ -28,11 +30,13 @@ from typing import (
 
 from . import _ffi, _region
 from ._ffi import i32, i64, ptr, u64
-from .errors import MISUSE, NOSPACE, RANGE, TrimtabError, fail
+from .errors import MISUSE, NOSPACE, RANGE, VERSION, TrimtabError, fail
 
 O = TypeVar("O", bound="Object")
 J = TypeVar("J", bound="Joinable")
 S = TypeVar("S", bound=_ffi.Struct)
+
+SPARE = 64  # words behind a handle
 
 
 class Kind:
@@ -43,7 +47,8 @@ class Kind:
     ) -> None:
         self.name = name
         self.config = config
-        self.Handle: Any = u64 * words
+        self.words = words
+        self.Handle: Any = u64 * (words + SPARE)
         self.pointer: Any = ctypes.POINTER(self.Handle)
         self.check = _ffi.declare("ttb_%s_check" % name, i32, ptr, ptr)
         self.size = _ffi.declare("ttb_%s_size" % name, i64, ptr)
@@ -99,6 +104,12 @@ class Object:
             code = kind.attach(handle, region.address, region.size) if there else 0
             if code < 0:
                 fail(code, "%s: %s" % (path, _ffi.strerror(code)))
+        if any(handle[kind.words :]):
+            raise TrimtabError(
+                VERSION,
+                "the library's handle of a %s is larger than this package knows: "
+                "they are of two versions" % kind.name,
+            )
         self._take(handle, region, clock, joined=False)
 
     def _config(self, values: Mapping[str, Any]) -> _ffi.Struct:
