@@ -275,7 +275,11 @@ class Limiter(Joinable):
     def options(cls) -> list[_ffi.Option]:
         """The keyword arguments there are: name, default, range and unit."""
         mine = {*COMMON, *(name for kind in cls._kinds for name in OPTIONS[kind])}
-        return [option for option in super().options() if option.name in mine]
+        return [
+            option._replace(default=int(cls._kinds[0])) if option.name == "kind" else option
+            for option in super().options()
+            if option.name in mine
+        ]
 
     # -- the two verbs ----------------------------------------------------
 
