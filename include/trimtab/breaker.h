@@ -58,7 +58,8 @@
  *        average = average * w + success * (1 - w)
  *        w = e^(-1/average_calls)  or  e^(-time since the last call/window_ms)
  *
- *    once average_calls are in, or window_ms is over and min_calls are in it.
+ *    once average_calls are in, or window_ms is over and min_calls are in it. Time
+ *    is in 1024ths of window_ms here: of the calls of one only the first weighs.
  *
  * The window is the last window_ms in 16 buckets; the oldest leaves whole, so
  * between 15/16 and 16/16 of window_ms are looked at. It is exact over idle gaps
