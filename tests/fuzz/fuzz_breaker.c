@@ -49,7 +49,7 @@ static void looks_right(ttb_breaker *b, const ttb_breaker_config *c, uint32_t sl
   must(i.cusum <= i.cusum_limit && i.slow_failures <= i.slow + i.failures);
   must(i.average_ppm >= -1 && i.average_ppm <= 1000000);
   must(i.slow <= i.calls && i.slow_rate_ppm >= -1 && i.slow_rate_ppm <= 1000000);
-  must(i.open_step < 16 && i.probe_failures + i.probe_slow <= i.probe_calls);
+  must(i.open_step < 16 && i.probe_failures <= i.probe_calls && i.probe_slow <= i.probe_calls);
   must(ttb_breaker_peek(b, slot, now) == TTB_OK || i.retry_after_ms != 0);
 }
 

@@ -59,7 +59,7 @@ static void operate(ttb_pool *p, const uint8_t *data, size_t size) {
     case 9:
       if (n > 0) {
         n--;
-        (void)ttb_pool_report(p, out[n], o.a % 5, o.b, now);
+        (void)ttb_pool_report(p, out[n], o.a % 6, o.b, now);
       }
       break;
     case 10:
@@ -70,7 +70,7 @@ static void operate(ttb_pool *p, const uint8_t *data, size_t size) {
       }
       break;
     case 11:
-      if (calls > 0) (void)ttb_pool_end(p, &call[--calls], o.a % 5, o.b, now);
+      if (calls > 0) (void)ttb_pool_end(p, &call[--calls], o.a % 6, o.b, now);
       break;
     default:
       if (n < 32) {
@@ -103,6 +103,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
   h.eject = TTB_HEALTH_EJECT_ROBUST + how % 3;
   h.eject_errors = 2, h.eject_requests = 1, h.eject_interval_ms = 1;
   if (how & 128) c.health = &h;
+  ttb_breaker_config k = TTB_CONFIG(ttb_breaker_config);
+  k.flags = (uint32_t)c.seed & 1023, k.consecutive = 1 + (int32_t)(c.seed >> 10 & 3);
+  k.open_ms = k.lease_ms = 1 + (uint32_t)(c.seed >> 16 & 255);
+  if (c.seed >> 12 & 1) k.slow_rate_ppm = 500000;
+  if (c.seed >> 13 & 1) k.ramp_ms = 100;
+  k.half_open_probes = 1 + (uint32_t)(c.seed >> 24 & 31);
+  if (how & 16) c.breaker = &k;
   if (how & 32) c.probing = 1 + how % 2, c.degraded_weight_ppm = 0;
   int64_t bytes = ttb_pool_size(&c);
   if (bytes < 0 || bytes > 4000000) return 0;
@@ -115,10 +122,14 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
       take(&data, &size, &at, 4);
       mem[at % (uint64_t)bytes] = data[0];
     }
-    ttb_pool other;
+    ttb_pool other, theirs;
     if (ttb_pool_attach(&other, mem, (uint64_t)bytes) == TTB_OK) {
       ttb_pool_stats s = TTB_CONFIG(ttb_pool_stats);
       (void)ttb_pool_statistics(&other, &s);
+      if (ttb_pool_join(&other, 43, &theirs) == TTB_OK) {
+        operate(&theirs, data, size);
+        ttb_pool_free(&theirs);
+      }
     }
   }
   operate(&mine, data, size);

@@ -129,7 +129,7 @@ static bool resilience4j(run *r, const json_t *k) {
   r->c.open_decay_ms = TTB_OFF;
   if (has(k, "open_multiplier"))
     r->c.open_growth_ppm = (int32_t)(number(k, "open_multiplier") * 1000000);
-  r->c.flags = TTB_BREAKER_OPEN_AFTER | TTB_BREAKER_TRIP_ON_SUCCESS;
+  r->c.flags = TTB_BREAKER_OPEN_AFTER | TTB_BREAKER_TRIP_ON_SUCCESS | TTB_BREAKER_PROBES_IN_ALL;
   r->slow_ms = number(k, "slow_ms_gt");
   r->c.slow_ms = (int32_t)r->slow_ms;
   return true;
