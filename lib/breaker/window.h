@@ -92,7 +92,8 @@ static inline void ttb__window_halve_rest(ttb__window win, const ttb__a64 *halve
     ttb__a64 *at = &win.buckets[i * TTB__BUCKETS + turn % TTB__BUCKETS];
     uint64_t w = ttb__load_rlx(at);
     while (at != halved && ttb__bucket_turn(w) == turn) {
-      ttb__counts c = ttb__bucket_counts(w), half = {c.calls / 2, c.failures / 2};
+      ttb__counts c = ttb__bucket_counts(w);
+      ttb__counts half = {c.calls - c.calls / 2, c.failures - c.failures / 2};
       if (ttb__cas_rlx(at, &w, ttb__bucket(turn, half))) break;
     }
   }
