@@ -191,8 +191,9 @@ typedef struct ttb_breaker {
 #define TTB_BREAKER_TRIP_ON_SUCCESS 8u /**< rates are looked at after every outcome: a success
                                             that completes min_calls may open it */
 #define TTB_BREAKER_EARLY_VERDICT 16u  /**< a round judged by rate ends as soon as its end is sure */
-#define TTB_BREAKER_METRICS_ONLY 32u   /**< never opens by itself: where it would have, that is
-                                            counted in `opened` and counting begins anew */
+#define TTB_BREAKER_METRICS_ONLY 32u   /**< does not open by itself: where it would have, that is
+                                            counted in `opened` and counting begins anew. One that
+                                            is opened by hand is an ordinary one until it closes */
 #define TTB_BREAKER_CHECK_TICKETS 64u  /**< also while closed, only the first report of a ticket
                                             counts */
 #define TTB_BREAKER_FIXED_WINDOW 128u  /**< window_ms begins anew, and with it the generation, when it
@@ -541,7 +542,8 @@ TTB_API int32_t ttb_breaker_report(ttb_breaker *breaker, int64_t ticket, int32_t
  * @brief ttb_breaker_report for who has measured how long the call took.
  *
  * Longer than slow_ms makes a success TTB_SLOW and a failure TTB_SLOW_FAILURE;
- * with TTB_BREAKER_DETAILED the durations are summed up, too.
+ * with TTB_BREAKER_DETAILED the durations are summed up, too (each up to 71
+ * minutes).
  * @param breaker     the handle
  * @param ticket      what acquire returned
  * @param outcome     as of ttb_breaker_report

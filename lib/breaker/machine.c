@@ -192,9 +192,8 @@ static int32_t stale(ttb__breaker *b) {
 
 /* How a call ended. */
 typedef struct ending {
-  int32_t outcome;
   bool failed, slow;
-  uint64_t duration_us;
+  uint32_t duration_us;
 } ending;
 
 static void to_time_window(const ttb__breaker *b, ttb__breaker_slot *s, uint32_t turn, ending e) {
@@ -204,8 +203,7 @@ static void to_time_window(const ttb__breaker *b, ttb__breaker_slot *s, uint32_t
   if (e.slow && win.planes > 0) ttb__window_add_plane(win, TTB__PLANE_SLOW, turn, 1);
   if (!detailed) return;
   if (e.slow && e.failed) ttb__window_add_plane(win, TTB__PLANE_SLOW_FAILURES, turn, 1);
-  if (e.duration_us > 0)
-    ttb__window_add_plane(win, TTB__PLANE_DURATION, turn, e.duration_us & (TTB__PLANE_MASK / 2));
+  if (e.duration_us > 0) ttb__window_add_plane(win, TTB__PLANE_DURATION, turn, e.duration_us);
 }
 
 static void to_last_calls(const ttb__breaker *b, ttb__breaker_slot *s, uint32_t gen, ending e) {
@@ -216,9 +214,7 @@ static void to_last_calls(const ttb__breaker *b, ttb__breaker_slot *s, uint32_t 
   ttb__last_set(l, ttb__last_failures(l), (uint32_t)place, e.failed);
   if (detailed || b->rules & TTB__RULE_SLOW)
     ttb__last_set(l, ttb__last_slow(l), (uint32_t)place, e.slow);
-  if (detailed)
-    ttb__store_rlx(&ttb__last_durations(l)[place],
-                   e.duration_us < UINT32_MAX ? (uint32_t)e.duration_us : UINT32_MAX);
+  if (detailed) ttb__store_rlx(&ttb__last_durations(l)[place], e.duration_us);
 }
 
 /* Successes in a row, for people. */
@@ -233,9 +229,9 @@ static void to_row_of_successes(const ttb__breaker *b, ttb__breaker_slot *s, uin
 /* An outcome after which more is done than counting a success: it counts, then
  * the rules are asked. */
 static TTB__SELDOM int32_t report_judged(ttb__breaker *b, ttb__breaker_slot *s, uint64_t w,
-                                         int32_t outcome, uint64_t duration_us, uint64_t now_ns) {
+                                         int32_t outcome, uint32_t duration_us, uint64_t now_ns) {
   uint32_t gen = ttb__word_gen(w), turn = 0;
-  ending e = {outcome, ttb__failed(outcome), ttb__was_slow(outcome), duration_us};
+  ending e = {ttb__failed(outcome), ttb__was_slow(outcome), duration_us};
   ttb__facts facts = {{0, 0}, false, w, 0};
   if (b->window_inverse) {
     facts.now = clock_of(b, now_ns);
@@ -304,7 +300,7 @@ static int32_t report_probe(ttb__breaker *b, ttb__breaker_slot *s, uint64_t w, i
 
 /* The outcome of a call of a closed breaker. */
 static inline int32_t settle(ttb__breaker *b, ttb__breaker_slot *s, uint64_t w, int32_t outcome,
-                             uint64_t duration_us, uint64_t now_ns) {
+                             uint32_t duration_us, uint64_t now_ns) {
   if (b->plain >> outcome & 1) return report_success(b, s, ttb__word_gen(w), now_ns);
   if (!(b->judged >> outcome & 1)) return TTB_OK;
   return report_judged(b, s, w, outcome, duration_us, now_ns);
@@ -312,7 +308,7 @@ static inline int32_t settle(ttb__breaker *b, ttb__breaker_slot *s, uint64_t w, 
 
 /* A probe, a breaker that is not closed, a late ticket, or tickets that are checked. */
 static TTB__SELDOM int32_t report_slow(ttb__breaker *b, int64_t ticket, int32_t outcome,
-                                       uint64_t duration_us, uint64_t now_ns) {
+                                       uint32_t duration_us, uint64_t now_ns) {
   ttb__ticket t = ttb__ticket_unpack(ticket);
   ttb__breaker_slot *s = ttb__breaker_slot_at(b, t.slot);
   uint64_t w = ttb__load_rlx(&s->state);
@@ -331,7 +327,7 @@ static TTB__SELDOM int32_t report_slow(ttb__breaker *b, int64_t ticket, int32_t 
 }
 
 static inline int32_t report(ttb__breaker *b, int64_t ticket, int32_t outcome,
-                             uint64_t duration_us, uint64_t now_ns) {
+                             uint32_t duration_us, uint64_t now_ns) {
   if (!b || ticket < 0) return TTB_ERR_MISUSE;
   ttb__ticket t = ttb__ticket_unpack(ticket);
   if (t.slot >= b->capacity || (uint32_t)outcome >= TTB__OUTCOMES) return TTB_ERR_RANGE;
@@ -354,7 +350,8 @@ int32_t ttb_breaker_report_timed(ttb_breaker *h, int64_t ticket, int32_t outcome
     if (outcome == TTB_SUCCESS) outcome = TTB_SLOW;
     else if (outcome == TTB_FAILURE) outcome = TTB_SLOW_FAILURE;
   }
-  return report(b, ticket, outcome, duration_ns / 1000, now_ns);
+  uint64_t us = duration_ns / 1000;
+  return report(b, ticket, outcome, us < UINT32_MAX ? (uint32_t)us : UINT32_MAX, now_ns);
 }
 
 /* ---- set ---- */

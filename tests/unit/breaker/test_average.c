@@ -139,6 +139,25 @@ static void test_a_fixed_window_begins_anew(void **state) {
   assert_int_equal(look(NOW + 20002 * MS).consecutive, 1);
 }
 
+/* What cannot be is taken for the longest there is, not for something short. */
+static void test_durations_have_a_bound(void **state) {
+  (void)state;
+  static const uint64_t ns[] = {UINT64_MAX, UINT64_C(1000) << 35, UINT64_C(5000) << 32};
+  for (int32_t calls = -1; calls <= 10; calls += 11) {
+    ttb_breaker_config c = TTB_CONFIG(ttb_breaker_config);
+    c.window_calls = calls, c.flags = TTB_BREAKER_DETAILED;
+    make(&c);
+    for (uint64_t i = 0; i < 3; i++) {
+      int64_t t = ttb_breaker_acquire(&b, 0, NOW);
+      assert_int_equal(ttb_breaker_report_timed(&b, t, TTB_SUCCESS, ns[i], NOW), TTB_OK);
+      assert_true(look(NOW).duration_us == (i + 1) * UINT32_MAX);
+    }
+    int64_t t = ttb_breaker_acquire(&b, 0, NOW);
+    assert_int_equal(ttb_breaker_report_timed(&b, t, TTB_SUCCESS, 1999, NOW), TTB_OK);
+    assert_true(look(NOW).duration_us == UINT64_C(3) * UINT32_MAX + 1);
+  }
+}
+
 static void test_open_for_a_time(void **state) {
   (void)state;
   ttb_breaker_config c = TTB_CONFIG(ttb_breaker_config);
@@ -194,6 +213,7 @@ int main(void) {
       cmocka_unit_test(test_by_time),
       cmocka_unit_test(test_another_generation_starts_anew),
       cmocka_unit_test(test_a_fixed_window_begins_anew),
+      cmocka_unit_test(test_durations_have_a_bound),
       cmocka_unit_test(test_open_for_a_time),
       cmocka_unit_test(test_open_steps),
       cmocka_unit_test(test_probes_in_all),
