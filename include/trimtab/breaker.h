@@ -273,7 +273,7 @@ typedef struct ttb_breaker_info {
   uint32_t calls;          /**< calls in the window (successes and failures) */
   uint32_t failures;       /**< failures in the window */
   int32_t failure_rate_ppm; /**< their ratio, -1 below min_calls or without a window */
-  uint32_t consecutive;    /**< failures in a row */
+  uint32_t consecutive;    /**< failures in a row (with consecutive or DETAILED) */
   uint32_t probes_out;     /**< probes out in this round */
   uint32_t probe_successes; /**< successes of this round, slow ones included */
   uint32_t opened;         /**< how often it opened (TTB_BREAKER_METRICS_ONLY: would have), modulo 2^32 */
