@@ -452,12 +452,12 @@ TTB_API int32_t ttb_health_disable(ttb_health *health, uint32_t slot, uint64_t n
 /**
  * @brief Says how a probe ended.
  *
- * TTB_SUCCESS and TTB_SLOW pass, TTB_FAILURE fails. TTB_IGNORED (the prober
+ * TTB_SUCCESS and TTB_SLOW pass, TTB_FAILURE and TTB_SLOW_FAILURE fail. TTB_IGNORED (the prober
  * itself broke) says nothing: the target is due again when its lease ends.
  * TTB_CANCELLED makes it due again at once. Neither is a report for ttl_ms.
  * @param health     the handle
  * @param slot       which target
- * @param outcome    TTB_SUCCESS .. TTB_CANCELLED
+ * @param outcome    TTB_SUCCESS .. TTB_SLOW_FAILURE
  * @param latency_ns how long it took, ns; 0 if it was not measured
  * @param now_ns     the time, ns
  * @return TTB_OK; the new status (TTB_STATUS_HEALTHY, _DEGRADED, _UNHEALTHY) if
@@ -489,12 +489,12 @@ TTB_API int32_t ttb_health_report_n(ttb_health *health, const uint32_t *slots,
  *
  * A success or slow outcome ends the row of errors and does nothing else; a
  * target that is STALE is left alone. Without an error this is two loads, and one
- * addition if outliers are ejected. An ejection by a row of errors looks at
- * every target, to count the ejected.
+ * addition if outliers are ejected. An ejection costs a few additions more, however
+ * large the table is and however many fail.
  * @param health  the handle
  * @param slot    which target
- * @param outcome TTB_SUCCESS .. TTB_CANCELLED; TTB_HEALTH_GATEWAY, TTB_HEALTH_LOCAL:
- *                a failure with a cause
+ * @param outcome TTB_SUCCESS .. TTB_SLOW_FAILURE (a failure); TTB_HEALTH_GATEWAY,
+ *                TTB_HEALTH_LOCAL: a failure with a cause
  * @param now_ns  the time, ns
  * @return TTB_OK; the new status if this call changed it (exactly one caller
  *         gets it); TTB_HEALTH_EJECTED if it ejected the target and did not

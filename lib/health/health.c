@@ -14,7 +14,7 @@
 
 static const uint32_t facts[] = {sizeof(ttb__health_slot), sizeof(ttb__health_table),
                                  TTB__TIME_BITS, sizeof(ttb__outlier_slot),
-                                 TTB__OUTLIER_FIELD};
+                                 TTB__OUTLIER_FIELD, sizeof(ttb__outlier_table)};
 static const ttb__format format = {TTB__KIND_HEALTH, &ttb__health_config_fields, facts,
                                    sizeof facts / sizeof *facts};
 
@@ -141,6 +141,7 @@ int32_t ttb_health_init(ttb_health *ret, void *mem, uint64_t size,
     if (v.row > 0) ttb__store_rlx(&s->ask, ttb__ask(0, TTB__WANTED, TTB__CLOCK_START));
     ttb__store_rlx(&s->since, ttb__since(0, v.level, TTB_HEALTH_BY_NOTHING, TTB__CLOCK_START));
   }
+  if (t->outliers) ttb__room_count(t);
   ttb__region_ready(mem);
   *ret = made;
   return TTB_OK;

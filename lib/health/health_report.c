@@ -86,6 +86,7 @@ int32_t ttb_health_report(ttb_health *h, uint32_t slot, int32_t outcome, uint64_
                           uint64_t now_ns) {
   ttb__health *t = ttb__health_of(h);
   if (!t) return TTB_ERR_MISUSE;
+  if (outcome == TTB_SLOW_FAILURE) outcome = TTB_FAILURE;
   if (slot >= t->capacity || outcome < TTB_SUCCESS || outcome > TTB_CANCELLED)
     return TTB_ERR_RANGE;
   ttb__health_slot *s = &t->slots[slot];
@@ -145,6 +146,7 @@ static int32_t passive(ttb__health *t, ttb__health_slot *s, uint64_t w, int32_t 
 int32_t ttb_health_observe(ttb_health *h, uint32_t slot, int32_t outcome, uint64_t now_ns) {
   ttb__health *t = ttb__health_of(h);
   if (!t) return TTB_ERR_MISUSE;
+  if (outcome == TTB_SLOW_FAILURE) outcome = TTB_FAILURE;
   bool aside = outcome == TTB_HEALTH_GATEWAY || outcome == TTB_HEALTH_LOCAL;
   if (slot >= t->capacity || ((outcome < TTB_SUCCESS || outcome > TTB_CANCELLED) && !aside))
     return TTB_ERR_RANGE;
@@ -204,13 +206,14 @@ static int32_t begin(ttb_health *h, uint32_t slot, bool enabled, uint64_t now_ns
   ttb__health_slot *s = &t->slots[slot];
   ttb__verdict v = enabled ? t->start : (ttb__verdict){TTB_STATUS_UNKNOWN, 0, 0};
   uint64_t now = ttb__clock_now(&t->region->clock, now_ns), w = ttb__load_rlx(&s->state), next;
+  uint32_t epoch = t->outliers ? ttb__room_epoch(t) : 0;
   do {
     next = ttb__target(ttb__target_gen(w) + 1, enabled, v, now);
   } while (!ttb__cas_rlx(&s->state, &w, next));
   ttb__store_rlx(&s->since,
                  ttb__since(ttb__target_gen(next), v.level, TTB_HEALTH_BY_NOTHING, now));
   if (v.row > 0) want(s, next, now); /* without a history it is due anyhow */
-  if (t->outliers) ttb__outlier_begin(t, slot);
+  if (t->outliers) ttb__outlier_begin(t, slot, w, next, epoch);
   return TTB_OK;
 }
 

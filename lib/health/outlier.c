@@ -4,7 +4,8 @@
  * detection (source/common/upstream/outlier_detection_impl.cc); the words and
  * I1..I4 are in outlier.h.
  *
- * All accesses are relaxed: the eject word decides alone. */
+ * All accesses are relaxed: the eject word decides alone; what orders it and the
+ * number of the ejected stands in outlier_room.c. */
 #include "outlier.h"
 
 #include "../base/random.h"
@@ -44,38 +45,6 @@ void ttb__outlier_open(ttb__outlier_params *ret, const ttb_health_config *c) {
 
 /* ---- ejecting ---- */
 
-ttb__outlier_tally ttb__outlier_count(const ttb__health *t) {
-  ttb__outlier_tally n = {0, 0};
-  for (uint32_t i = 0; i < t->capacity; i++) {
-    uint64_t w = ttb__load_rlx(&t->slots[i].state);
-    if (!ttb__target_enabled(w)) continue;
-    n.enabled++;
-    n.ejected += ttb__eject_is(ttb__load_rlx(&t->outliers[i].eject), ttb__target_gen(w));
-  }
-  return n;
-}
-
-/* The same, and of marks the newest there are (I2). */
-static ttb__outlier_tally count_newest(const ttb__health *t) {
-  ttb__outlier_tally n = {0, 0};
-  for (uint32_t i = 0; i < t->capacity; i++) {
-    uint64_t w = ttb__load_rlx(&t->slots[i].state);
-    if (!ttb__target_enabled(w)) continue;
-    n.enabled++;
-    /* newest: a plain load may miss the mark of one that ejects at this moment,
-     * as it may miss ours; then both stay. */
-    n.ejected += ttb__eject_is(ttb__newest_rlx(&t->outliers[i].eject), ttb__target_gen(w));
-  }
-  return n;
-}
-
-bool ttb__outlier_allowed(const ttb__outlier_params *p, ttb__outlier_tally n) {
-  uint64_t most = (uint64_t)p->max_ppm * n.enabled, one = 1000000;
-  if (n.enabled < (uint64_t)n.ejected + p->min_kept) return false;
-  if (p->profile == TTB_HEALTH_EJECT_GRPC) return n.ejected > 0 && (n.ejected - 1) * one < most;
-  return n.ejected * one <= most || (n.ejected == 1 && (p->flags & TTB_HEALTH_EJECT_ONE) != 0);
-}
-
 uint64_t ttb__outlier_length(const ttb__outlier_params *p, uint32_t times) {
   uint64_t ms = (uint64_t)p->base_ms * times;
   return ms < p->max_ms ? ms : p->max_ms;
@@ -87,19 +56,23 @@ static uint32_t next_times(const ttb__outlier_params *p, uint32_t times) {
   return more && times < TTB__OUTLIER_TIMES ? times + 1 : times > 0 ? times : 1;
 }
 
+/* A place first, then the mark (outlier_room.c). */
 static bool eject(ttb__health *t, uint32_t slot, uint32_t gen, uint64_t now) {
   ttb__a64 *word = &t->outliers[slot].eject;
-  uint64_t before = ttb__load_rlx(word);
+  uint64_t before = ttb__load_rlx(word), mark;
+  uint32_t epoch;
   if (ttb__eject_is(before, gen)) return false;
-  ttb__outlier_tally n = ttb__outlier_count(t);
-  n.ejected++;
-  bool room = ttb__outlier_allowed(&t->outlier, n);
+  bool room = ttb__room_take(t, &epoch);
   if (room) {
-    uint32_t times = next_times(&t->outlier, ttb__eject_times(before, gen));
-    uint64_t mark = ttb__eject(gen, true, times, now), undo = before;
-    if (!ttb__cas_rlx(word, &before, mark)) return false;
-    room = ttb__outlier_allowed(&t->outlier, count_newest(t));
-    if (!room) (void)ttb__cas_rlx(word, &mark, undo);
+    do {
+      if (ttb__eject_is(before, gen)) { /* by another, just now */
+        ttb__room_give(t, epoch);
+        return false;
+      }
+      mark = ttb__eject(gen, true, next_times(&t->outlier, ttb__eject_times(before, gen)), now);
+    } while (!ttb__cas_rlx(word, &before, mark));
+    room = ttb__room_keep(t, epoch);
+    if (!room) (void)ttb__cas_rlx(word, &mark, before);
   }
   (void)ttb__add_rlx(room ? &t->ejections->enforced : &t->ejections->overflows, 1);
   return room;
@@ -125,15 +98,30 @@ bool ttb__outlier_return(ttb__health *t, uint32_t slot, uint64_t now) {
   uint64_t w = ttb__load_rlx(&s->eject);
   uint32_t gen = ttb__target_gen(ttb__load_rlx(&t->slots[slot].state));
   if (!ttb__eject_is(w, gen)) return false;
+  uint32_t epoch = ttb__room_epoch(t);
   if (!ttb__cas_rlx(&s->eject, &w, ttb__eject(gen, false, ttb__eject_times(w, gen), now)))
     return false;
+  ttb__room_give(t, epoch);
   ttb__store_rlx(&s->rows, (uint64_t)gen << 48); /* it starts afresh, but for the times */
   return true;
 }
 
-void ttb__outlier_begin(ttb__health *t, uint32_t slot) {
-  ttb__store_rlx(&t->outliers[slot].counts, 0);
-  ttb__store_rlx(&t->outliers[slot].last, 0);
+void ttb__outlier_begin(ttb__health *t, uint32_t slot, uint64_t before, uint64_t after,
+                        uint32_t epoch) {
+  ttb__outlier_slot *s = &t->outliers[slot];
+  bool was = ttb__target_enabled(before), is = ttb__target_enabled(after);
+  uint64_t w = ttb__load_rlx(&s->eject);
+  if (is && !was) ttb__room_enabled(t, epoch);
+  if (was && !is) ttb__room_disabled(t);
+  while (w != 0 && w >> 48 != ttb__target_gen(after)) {
+    bool marked = was && ttb__eject_is(w, ttb__target_gen(before));
+    if (!ttb__cas_rlx(&s->eject, &w, 0)) continue;
+    if (marked) ttb__room_give(t, epoch);
+    break;
+  }
+  ttb__store_rlx(&s->counts, 0);
+  ttb__store_rlx(&s->last, 0);
+  ttb__store_rlx(&s->rows, 0);
 }
 
 /* ---- observing ---- */
@@ -192,6 +180,7 @@ bool ttb__outlier_note(ttb__health *t, uint32_t slot, uint32_t gen, int32_t outc
            (uint64_t)(r.gateway & 0xffff) << 16 | (r.local & 0xffff);
   } while (next != w && !ttb__cas_rlx(&s->rows, &w, next));
   if (!full[0] && !full[1] && !full[2]) return false;
+  if (ttb__eject_is(ttb__load_rlx(&s->eject), gen)) return false; /* a call that was still out */
   uint64_t now = ttb__clock_now(&t->region->clock, now_ns);
   bool ejected = full[0] && ttb__outlier_detect(t, slot, gen, p->enforce_errors, now);
   ejected |= full[1] && ttb__outlier_detect(t, slot, gen, p->enforce_gateway, now);

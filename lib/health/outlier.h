@@ -12,11 +12,10 @@
  *
  * I1  The eject word is the only truth about an ejection; it changes by one
  *     compare-and-swap, whose winner counts it.
- * I2  An ejection is marked first, then all marks are counted by
- *     read-modify-writes, and taken back if there are too many. So two that eject
- *     at once cannot both miss the other, and a limit holds after the ejection,
- *     not before it. What a caller leaves that is killed in between, the next
- *     sweep gives back.
+ * I2  Whoever ejects has taken a place among those that may be before it marks, so
+ *     two that eject at once cannot both have the last one, and the limit, the one
+ *     in question included, holds at each moment. What a caller leaves that is
+ *     killed in between, the next sweep puts right (outlier_room.c).
  * I3  A caller that is killed in a sweep loses the counts it had taken; nothing
  *     is held, the next sweep is complete.
  * I4  Words of another generation read as empty; counts that a target left
@@ -39,8 +38,10 @@ typedef struct ttb__outlier_table {
   ttb__a64 detected, enforced, overflows, systemic, sweeps;
   ttb__a64 rates;  /* mean + 2^31, threshold + 2^31, 32 each: ppm */
   ttb__a64 judged; /* targets the last sweep compared */
+  ttb__a64 room;   /* how many are in use, how many ejected: outlier_room.c */
+  uint64_t reserved[7];
 } ttb__outlier_table;
-_Static_assert(sizeof(ttb__outlier_table) == 64, "one line");
+_Static_assert(sizeof(ttb__outlier_table) == 128, "two lines");
 
 /* From a config with its defaults; ppm, ms, calls. 0 is off. */
 typedef struct ttb__outlier_params {
@@ -62,8 +63,10 @@ void ttb__outlier_open(ttb__outlier_params *ret, const ttb_health_config *c);
 /* One call's outcome: true if it ejected the target. */
 bool ttb__outlier_note(struct ttb__health *t, uint32_t slot, uint32_t gen, int32_t outcome,
                        uint64_t now_ns);
-/* Clears what a slot's last target left. */
-void ttb__outlier_begin(struct ttb__health *t, uint32_t slot);
+/* A slot's state word became `after`: clears what its last target left. epoch is
+ * from before that change. */
+void ttb__outlier_begin(struct ttb__health *t, uint32_t slot, uint64_t before, uint64_t after,
+                        uint32_t epoch);
 /* Gives a target back, if it is ejected; true if this call did. */
 bool ttb__outlier_return(struct ttb__health *t, uint32_t slot, uint64_t now);
 bool ttb__outlier_is_ejected(const struct ttb__health *t, uint32_t slot);
@@ -75,14 +78,6 @@ void ttb__outlier_sweep(struct ttb__health *t, uint64_t now);
 /* A test found it: counts it, and ejects it unless that is not enforced. */
 bool ttb__outlier_detect(struct ttb__health *t, uint32_t slot, uint32_t gen, uint32_t enforce_ppm,
                          uint64_t now);
-
-/* How many targets are in use, and how many of these ejected. */
-typedef struct ttb__outlier_tally {
-  uint32_t enabled, ejected;
-} ttb__outlier_tally;
-ttb__outlier_tally ttb__outlier_count(const struct ttb__health *t);
-/* Whether so many may be ejected, the last one included. */
-bool ttb__outlier_allowed(const ttb__outlier_params *p, ttb__outlier_tally n);
 
 /* What the last interval says of a target, as the tests see it. `local` asks for
  * failures of local origin, else for the others'. False: it is not judged. */
@@ -103,6 +98,43 @@ uint64_t ttb__outlier_length(const ttb__outlier_params *p, uint32_t times);
 static inline uint32_t ttb__outlier_jitter(uint64_t random, uint32_t most_ms) {
   return (uint32_t)(random % ((uint64_t)most_ms + 1));
 }
+
+/* ---- how many are ejected (outlier_room.c, outlier_count.c) ---- */
+
+/* room = changes 11 | epoch 11 | targets in use 21 | ejected 21 */
+#define TTB__ROOM_EJECTED UINT64_C(1)
+#define TTB__ROOM_ENABLED (UINT64_C(1) << 21)
+#define TTB__ROOM_CHANGE (UINT64_C(1) << 53)
+_Static_assert(TTB_MAX_SLOTS < TTB__ROOM_ENABLED, "a number of targets fits");
+
+typedef struct ttb__outlier_tally {
+  uint32_t enabled, ejected;
+} ttb__outlier_tally;
+static inline ttb__outlier_tally ttb__room_numbers(uint64_t w) {
+  return (ttb__outlier_tally){(uint32_t)(w >> 21 & 0x1fffff), (uint32_t)(w & 0x1fffff)};
+}
+static inline uint32_t ttb__room_epoch_of(uint64_t w) { return (uint32_t)(w >> 42) & 2047; }
+
+/* Whether so many may be ejected, the last one included. */
+bool ttb__outlier_allowed(const ttb__outlier_params *p, ttb__outlier_tally n);
+/* False if more are ejected than may be. */
+bool ttb__room_is_kept(const struct ttb__health *t);
+
+/* The epoch: asked for before a mark or a target goes, or a target comes. */
+uint32_t ttb__room_epoch(const struct ttb__health *t);
+/* Takes a place for a mark, if there is one left. */
+bool ttb__room_take(struct ttb__health *t, uint32_t *ret_epoch);
+/* Once it is marked. False: there is none left after all, it must go again. */
+bool ttb__room_keep(struct ttb__health *t, uint32_t epoch);
+/* Gives the place of a mark that has gone (or did not come) back. */
+void ttb__room_give(struct ttb__health *t, uint32_t epoch);
+/* A target more in use; one less. */
+void ttb__room_enabled(struct ttb__health *t, uint32_t epoch);
+void ttb__room_disabled(struct ttb__health *t);
+
+/* The numbers by looking at each target; and puts them into the word. */
+ttb__outlier_tally ttb__outlier_count(const struct ttb__health *t);
+void ttb__room_count(struct ttb__health *t);
 
 /* ---- the words ---- */
 

@@ -16,33 +16,37 @@
  * of all look bad, it is not they who are: none is ejected, that is counted.
  *
  * I1  Who is above the median of the others has the same one as everybody above
- *     it: the n/2-th rate of all. So one rank is looked for, by bisection: the
- *     table is read some thirty times and no memory is needed.
+ *     it: the n/2-th rate of all. So one rank is looked for, in three digits: the
+ *     table is read six times in all, and 2 KiB of stack are enough.
  * I2  Doubles only through ../base/fp.h: the same everywhere. */
 #include "../base/fp.h"
 #include "health.h"
 
 #define BITS 26
+#define DIGIT 9
+_Static_assert((BITS + 1) % DIGIT == 0, "rates up to 1.0 are whole digits");
 
 static uint64_t failure_q26(ttb__outlier_rate r) {
   return ((uint64_t)r.failures << BITS) / r.calls;
 }
 
-/* The rate that `rank` (from 0) of the judged are not above, the rest are not
- * below: the smallest x that more than rank of them do not exceed. */
+/* The rate of that rank (from 0) among the judged: digit by digit, as radix sort
+ * would, each from a count of those that share the digits before. */
 static uint64_t rate_at(const ttb__health *t, bool local, uint32_t rank) {
-  uint64_t low = 0, high = UINT64_C(1) << BITS;
+  uint64_t found = 0;
   ttb__outlier_rate r;
-  while (low < high) {
-    uint64_t middle = (low + high) / 2;
-    uint32_t below = 0;
-    for (uint32_t i = 0; i < t->capacity; i++)
-      if (ttb__outlier_rate_of(t, i, local, t->outlier.requests, &r))
-        below += failure_q26(r) <= middle;
-    if (below > rank) high = middle;
-    else low = middle + 1;
+  for (uint32_t shift = BITS + 1; shift > 0;) {
+    uint32_t heap[1u << DIGIT] = {0}, digit = 0;
+    shift -= DIGIT;
+    for (uint32_t i = 0; i < t->capacity; i++) {
+      if (!ttb__outlier_rate_of(t, i, local, t->outlier.requests, &r)) continue;
+      uint64_t q = failure_q26(r);
+      if (q >> shift >> DIGIT == found) heap[q >> shift & ((1u << DIGIT) - 1)]++;
+    }
+    while (digit < (1u << DIGIT) - 1 && rank >= heap[digit]) rank -= heap[digit++];
+    found = found << DIGIT | digit;
   }
-  return low;
+  return found;
 }
 
 static bool is_outlier(const ttb__outlier_params *p, uint64_t median, ttb__outlier_rate r) {

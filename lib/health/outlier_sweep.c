@@ -2,10 +2,12 @@
 /* The sweep over all targets, once an interval.
  *
  * The order of its parts is Envoy's (onIntervalTimer): targets whose time is
- * over come back first, then the tests judge those that were in use. gRPC (A50)
- * judges first; there the one who comes back is judged next time all the same,
- * for it has no calls. Times fall by one an interval without ejection; in
- * Envoy's only once an interval has passed since the return.
+ * over come back first, then the tests judge those that were in use, then the
+ * times of those that behave fall by one (only once an interval has passed since
+ * the return; so one that is ejected again by its rate gets the longer time). In
+ * gRPC (A50) they come back last and their times fall at once; the one who comes
+ * back is judged next time all the same, for it has no calls. The cost is a few
+ * looks at each target, whatever is ejected.
  *
  * I1  One caller sweeps: the one whose compare-and-swap moves `swept` on. */
 #include "health.h"
@@ -38,23 +40,30 @@ uint64_t ttb__outlier_left(const ttb__health *t, uint32_t slot, uint64_t now) {
   return ttb__outlier_is_ejected(t, slot) && age < length ? length - age : 0;
 }
 
-/* One target: back if its time is over, its times down by one if it behaves. */
-static void settle(ttb__health *t, uint32_t slot, uint32_t gen, uint64_t now) {
-  ttb__outlier_slot *s = &t->outliers[slot];
-  uint64_t w = ttb__load_rlx(&s->eject), age = ttb__ms_since(w, now);
-  uint32_t times = ttb__eject_times(w, gen);
-  bool grpc = t->outlier.profile == TTB_HEALTH_EJECT_GRPC;
-  if (ttb__eject_is(w, gen)) {
-    uint64_t length = length_of(t, slot, w, gen);
-    if (grpc ? age > length : age >= length) (void)ttb__outlier_return(t, slot, now);
-  } else if (times > 0 && (grpc || age >= t->outlier.interval_ms)) {
-    (void)ttb__cas_rlx(&s->eject, &w, ttb__eject(gen, false, times - 1, w));
-  }
+/* Back, if its time is over. */
+static void end_of_time(ttb__health *t, uint32_t slot, uint32_t gen, uint64_t now) {
+  uint64_t w = ttb__load_rlx(&t->outliers[slot].eject), age = ttb__ms_since(w, now);
+  if (!ttb__eject_is(w, gen)) return;
+  uint64_t length = length_of(t, slot, w, gen);
+  if (t->outlier.profile == TTB_HEALTH_EJECT_GRPC ? age > length : age >= length)
+    (void)ttb__outlier_return(t, slot, now);
 }
 
-/* More are ejected than may be: targets left the table, or a caller was killed
- * between its mark and the count. The first ones come back. */
+/* Its times, down by one if it behaves. */
+static void forget_one(ttb__health *t, uint32_t slot, uint32_t gen, uint64_t now) {
+  ttb__a64 *word = &t->outliers[slot].eject;
+  uint64_t w = ttb__load_rlx(word);
+  uint32_t times = ttb__eject_times(w, gen);
+  if (times == 0 || ttb__eject_is(w, gen)) return;
+  if (t->outlier.profile == TTB_HEALTH_EJECT_GRPC ||
+      ttb__ms_since(w, now) >= t->outlier.interval_ms)
+    (void)ttb__cas_rlx(word, &w, ttb__eject(gen, false, times - 1, w));
+}
+
+/* More are ejected than may be, for targets left the table: the first ones come
+ * back. */
 static void return_surplus(ttb__health *t, uint64_t now) {
+  if (ttb__room_is_kept(t)) return;
   ttb__outlier_tally n = ttb__outlier_count(t);
   for (uint32_t i = 0; i < t->capacity && n.ejected > 0; i++) {
     if (ttb__outlier_allowed(&t->outlier, n)) return;
@@ -89,15 +98,18 @@ void ttb__outlier_sweep(ttb__health *t, uint64_t now) {
   (void)ttb__add_rlx(&t->ejections->sweeps, 1);
   for (uint32_t i = 0; i < t->capacity; i++) {
     uint64_t w = ttb__load_rlx(&t->slots[i].state);
-    bool enabled = ttb__target_enabled(w), was = enabled && ttb__outlier_is_ejected(t, i);
-    if (enabled && !grpc) settle(t, i, ttb__target_gen(w), now);
-    take_counts(&t->outliers[i], enabled && !(grpc ? was : ttb__outlier_is_ejected(t, i)));
+    bool enabled = ttb__target_enabled(w);
+    if (enabled && !grpc) end_of_time(t, i, ttb__target_gen(w), now);
+    take_counts(&t->outliers[i], enabled && !ttb__outlier_is_ejected(t, i));
   }
+  ttb__room_count(t);
   judge(t, false, now);
   if (t->outlier.flags & TTB_HEALTH_EJECT_SPLIT) judge(t, true, now);
-  for (uint32_t i = 0; grpc && i < t->capacity; i++) {
+  for (uint32_t i = 0; i < t->capacity; i++) {
     uint64_t w = ttb__load_rlx(&t->slots[i].state);
-    if (ttb__target_enabled(w)) settle(t, i, ttb__target_gen(w), now);
+    if (!ttb__target_enabled(w)) continue;
+    forget_one(t, i, ttb__target_gen(w), now);
+    if (grpc) end_of_time(t, i, ttb__target_gen(w), now);
   }
   return_surplus(t, now);
 }

@@ -6,7 +6,7 @@
 
 #define MS UINT64_C(1000000)
 #define NOW (3600000 * MS)
-#define BYTES 1280
+#define BYTES 1344
 #define TARGETS 3u
 
 static _Alignas(64) unsigned char memory[BYTES];
@@ -46,16 +46,42 @@ static uint32_t ejected(void) {
   return n;
 }
 
-/* Never two for good; each that is, told to one. Of a caller that was killed
- * between its mark and the count, the next sweep takes care. */
-static void check(void) {
-  if (!ex_dead(0)) {
-    ex_check(ejected() <= 1, "more ejected than may be");
-    ex_check(g.told == ejected(), "an ejection nobody or two were told of");
-    return;
-  }
+static ttb__outlier_tally room(void) {
+  return ttb__room_numbers(ttb__load_rlx(&ttb__health_of(&handle)->ejections->room));
+}
+
+/* The word of outlier_room.c errs on the safe side. */
+static void check_safe(void) {
+  ttb__outlier_tally n = ttb__outlier_count(ttb__health_of(&handle)), said = room();
+  ex_check(n.ejected <= 1, "more ejected than may be");
+  ex_check(said.ejected >= n.ejected, "fewer places taken than there are marks");
+  ex_check(said.enabled <= n.enabled, "more counted than are in use");
+}
+
+/* And a sweep puts it right. */
+static void check_swept(void) {
   (void)ttb_health_tick(&handle, NOW + 10000 * MS, NULL, 0);
-  ex_check(ejected() <= 1, "more ejected than may be, after a sweep");
+  ttb__outlier_tally n = ttb__outlier_count(ttb__health_of(&handle)), said = room();
+  ex_check(n.ejected <= 1, "more ejected than may be, after a sweep");
+  ex_check(said.ejected == n.ejected && said.enabled == n.enabled, "wrong after a sweep");
+}
+
+static void check_room(void) {
+  check_safe();
+  check_swept();
+}
+
+/* Killed while it ejected in the moment of a count, it leaves a mark without a
+ * place. */
+static void check_killed(void) {
+  if (!ex_dead(0)) check_safe();
+  check_swept();
+}
+
+/* Never two, killed or not; each that is, told to one. */
+static void check(void) {
+  if (!ex_dead(0)) ex_check(g.told == ejected(), "an ejection nobody or two were told of");
+  check_room();
 }
 
 const ex_harness ex_health_eject = {
@@ -76,6 +102,60 @@ const ex_harness ex_health_eject_same = {
     .setup = setup,
     .actor = {fail_0, fail_1, again_0},
     .check = check,
+    .bound = 3,
+    .deep_bound = 5,
+};
+
+/* ---- the numbers ---- */
+
+static void counts(void) { ttb__room_count(ttb__health_of(&handle)); }
+static void returns_2(void) { (void)ttb__outlier_return(ttb__health_of(&handle), 2, NOW / MS); }
+static void leaves_2_or_comes_1(void) {
+  if (ex_choose(2)) (void)ttb_health_disable(&handle, 2, NOW);
+  else (void)ttb_health_enable(&handle, 1, NOW);
+}
+
+const ex_harness ex_health_room = {
+    .name = "health-room",
+    .what = "two targets ejected beside a count, one of the callers killed",
+    .setup = setup,
+    .actor = {fail_0, fail_1, counts},
+    .check = check_killed,
+    .crashable = 1u << 0,
+    .crashes = 1,
+    .bound = 4,
+    .deep_bound = 6,
+};
+
+/* One is ejected already: its place comes free. */
+static void setup_ejected(void) {
+  setup();
+  (void)ttb_health_observe(&handle, 2, TTB_FAILURE, NOW);
+}
+
+const ex_harness ex_health_room_return = {
+    .name = "health-room-return",
+    .what = "one comes back beside a count and another ejection, killed in between",
+    .setup = setup_ejected,
+    .actor = {returns_2, counts, fail_0},
+    .check = check_room,
+    .crashable = 1u << 0,
+    .crashes = 1,
+    .bound = 4,
+    .deep_bound = 6,
+};
+
+static void setup_disabled(void) {
+  setup_ejected();
+  (void)ttb_health_disable(&handle, 1, NOW);
+}
+
+const ex_harness ex_health_room_leave = {
+    .name = "health-room-leave",
+    .what = "an ejected target leaves or another comes, beside a count and an ejection",
+    .setup = setup_disabled,
+    .actor = {leaves_2_or_comes_1, counts, fail_0},
+    .check = check_room,
     .bound = 3,
     .deep_bound = 5,
 };

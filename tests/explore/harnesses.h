@@ -49,6 +49,9 @@
   ROW(ex_limiter_keys) \
   ROW(ex_health_eject) \
   ROW(ex_health_eject_same) \
+  ROW(ex_health_room) \
+  ROW(ex_health_room_return) \
+  ROW(ex_health_room_leave) \
   ROW(ex_health_sweep) \
   ROW(ex_balancer_plan) \
   ROW(ex_balancer_tags) \

@@ -97,6 +97,7 @@ static void fail(model *m, target *t, uint32_t times, bool anew) {
 }
 
 static int32_t ref_report(model *m, target *t, int32_t outcome, uint64_t latency_ms) {
+  if (outcome == TTB_SLOW_FAILURE) outcome = TTB_FAILURE;
   if (!t->enabled) return TTB_STALE;
   if (outcome == TTB_CANCELLED) t->wanted = true;
   if (outcome >= TTB_IGNORED) return TTB_OK;
@@ -116,6 +117,7 @@ static int32_t ref_report(model *m, target *t, int32_t outcome, uint64_t latency
 }
 
 static int32_t ref_observe(model *m, target *t, int32_t outcome) {
+  if (outcome == TTB_SLOW_FAILURE) outcome = TTB_FAILURE;
   if (!t->enabled) return TTB_STALE;
   if (m->c.passive_errors < 0 || outcome >= TTB_IGNORED) return TTB_OK;
   if (outcome != TTB_FAILURE) {
@@ -249,7 +251,7 @@ static void step(check *c, ttb_health *h, model *m) {
   m->now += check_chance(c, 1, 50) ? check_below(c, 5000) + 1 : check_below(c, 60) + 1;
   uint64_t now_ns = m->now * 1000000 + check_below(c, 1000000);
   if (op < 11) {
-    int32_t outcome = (int32_t)check_below(c, 7) - 2;
+    int32_t outcome = (int32_t)check_below(c, 8) - 2;
     if (outcome < 0) outcome = TTB_SUCCESS;
     uint64_t ms = check_below(c, 400);
     int32_t got = ttb_health_report(h, slot, outcome, ms * 1000000 + check_below(c, 1000000),
@@ -257,7 +259,7 @@ static void step(check *c, ttb_health *h, model *m) {
     int32_t want = ref_report(m, t, outcome, ms);
     CHECK(c, got == want, "report %d of slot %u: %d, reference %d", outcome, slot, got, want);
   } else if (op < 14) {
-    int32_t outcome = check_chance(c, 3, 4) ? TTB_FAILURE : (int32_t)check_below(c, 5);
+    int32_t outcome = check_chance(c, 3, 4) ? TTB_FAILURE : (int32_t)check_below(c, 6);
     int32_t got = ttb_health_observe(h, slot, outcome, now_ns), want = ref_observe(m, t, outcome);
     CHECK(c, got == want, "observe %d of slot %u: %d, reference %d", outcome, slot, got, want);
   } else if (op < 15) {
@@ -531,7 +533,6 @@ static void outliers(check *c) {
     uint32_t out = 0;
     for (uint32_t i = 0; i < n; i++) {
       if (h[i].ejected && ms >= h[i].until) h[i].ejected = false, h[i].since = ms;
-      else if (!h[i].ejected && h[i].times > 0 && ms - h[i].since >= 10000) h[i].times--;
       h[i].judged = !h[i].ejected && h[i].calls >= k.eject_requests;
       out += h[i].ejected;
     }
@@ -545,6 +546,8 @@ static void outliers(check *c) {
       h[i].until = ms + (h[i].times * 30000 < 300000 ? h[i].times * 30000 : 300000);
       out++;
     }
+    for (uint32_t i = 0; i < n; i++)
+      if (!h[i].ejected && h[i].times > 0 && ms - h[i].since >= 10000) h[i].times--;
     for (uint32_t i = 0; i < n; i++) {
       ttb_health_info f = TTB_CONFIG(ttb_health_info);
       (void)ttb_health_explain(&t, i, now, &f);

@@ -112,6 +112,24 @@ static void rise_and_fall(void **state) {
   assert_int_equal(report(TTB_SUCCESS, 0), TTB_STATUS_HEALTHY);
 }
 
+/* An outcome of base.h is one everywhere: it failed, and late. */
+static void slow_failures(void **state) {
+  (void)state;
+  ttb_health_config c = TTB_CONFIG(ttb_health_config);
+  c.passive_errors = 2;
+  c.fall = 2;
+  make(&c);
+  assert_int_equal(report(TTB_SUCCESS, 7), TTB_STATUS_HEALTHY);
+  assert_int_equal(report(TTB_SLOW_FAILURE, 3000 * MS), TTB_OK);
+  assert_int_equal(explain().failures, 1);
+  assert_int_equal(explain().latency_ns, 7); /* of failures it is not kept */
+  assert_int_equal(observe(TTB_SLOW_FAILURE), TTB_OK);
+  assert_int_equal(explain().errors, 1);
+  assert_int_equal(observe(TTB_SLOW_FAILURE), TTB_STATUS_UNHEALTHY);
+  assert_int_equal(report(TTB_SLOW_FAILURE + 1, 0), TTB_ERR_RANGE);
+  assert_int_equal(observe(TTB_SLOW_FAILURE + 1), TTB_ERR_RANGE);
+}
+
 static void starts(void **state) {
   (void)state;
   static const struct {
@@ -278,7 +296,7 @@ static void bad_calls(void **state) {
   assert_int_equal(ttb_health_report(&h, 1, 0, 0, 1), TTB_ERR_RANGE);
   assert_int_equal(ttb_health_report(&h, UINT32_MAX, 0, 0, 1), TTB_ERR_RANGE);
   assert_int_equal(ttb_health_report(&h, 0, -1, 0, 1), TTB_ERR_RANGE);
-  assert_int_equal(ttb_health_report(&h, 0, 5, 0, 1), TTB_ERR_RANGE);
+  assert_int_equal(ttb_health_report(&h, 0, TTB_SLOW_FAILURE + 1, 0, 1), TTB_ERR_RANGE);
   assert_int_equal(ttb_health_observe(NULL, 0, 0, 1), TTB_ERR_MISUSE);
   assert_int_equal(ttb_health_observe(&h, 1, 0, 1), TTB_ERR_RANGE);
   assert_int_equal(ttb_health_observe(&h, 0, 9, 1), TTB_ERR_RANGE);
@@ -324,6 +342,7 @@ int main(void) {
       cmocka_unit_test_teardown(latency_with_hysteresis, end),
       cmocka_unit_test_teardown(latency_switched_off, end),
       cmocka_unit_test_teardown(rise_and_fall, end),
+      cmocka_unit_test_teardown(slow_failures, end),
       cmocka_unit_test_teardown(starts, end),
       cmocka_unit_test_teardown(traffic_takes_down_only, end),
       cmocka_unit_test_teardown(traffic_actions, end),

@@ -83,6 +83,26 @@ static void test_lengths(void **state) {
   assert_int_equal(info(0).ejections, 0);
 }
 
+/* Times fall after the tests: one that is found again in the sweep that would have
+ * forgiven it gets the longer time (Envoy's order). */
+static void test_found_again(void **state) {
+  (void)state;
+  ttb_health_config c = rows_of_five(TTB_HEALTH_EJECT_ENVOY);
+  c.capacity = 6;
+  make(&c);
+  calls(0, 0, 5);
+  sweep(10000);
+  sweep(10000);
+  assert_int_equal(ejected(0), 0); /* it is back, and for an interval behaves */
+  for (uint32_t i = 0; i < 6; i++) calls(i, 20, 0);
+  for (uint32_t i = 0; i < 6; i++)
+    for (int k = 0; k < 20; k++) calls(i, i == 0 ? 1 : 5, i == 0 ? 4 : 0); /* no row of five */
+  sweep(10000);
+  assert_int_equal(ejected(0), 1);
+  assert_int_equal(info(0).ejections, 2);
+  assert_int_equal(info(0).eject_left_ms, 40000);
+}
+
 /* gRPC's: the boundary is later, and times have no end but the length has. */
 static void test_grpc(void **state) {
   (void)state;
@@ -159,6 +179,7 @@ int main(void) {
       cmocka_unit_test_teardown(test_counts, teardown),
       cmocka_unit_test_teardown(test_full, teardown),
       cmocka_unit_test_teardown(test_lengths, teardown),
+      cmocka_unit_test_teardown(test_found_again, teardown),
       cmocka_unit_test_teardown(test_grpc, teardown),
       cmocka_unit_test_teardown(test_jitter, teardown),
       cmocka_unit_test_teardown(test_surplus, teardown),
