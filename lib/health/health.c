@@ -96,6 +96,9 @@ static void open_handle(ttb_health *ret, void *mem, const ttb_health_config *c) 
       .passive_failures = passive_failures(c),
       .start = first_verdict(c),
   };
+  t.steady = ttb__target(0, 1, (ttb__verdict){TTB_STATUS_HEALTHY, 0, c->rise}, 0);
+  t.steady_ms = t.ttl_ms ? t.ttl_ms : TTB__TIME_MASK / 2;
+  t.quick_ns = t.degraded_ns < t.fail_ns ? t.degraded_ns : t.fail_ns;
   ttb__outlier_open(&t.outlier, c);
   if (c->eject > 0) {
     t.ejections = (ttb__outlier_table *)(void *)(base + l.ejections);

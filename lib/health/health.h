@@ -16,7 +16,7 @@
  * I3  The level in the word is what results said; whether it has become stale
  *     is judged at each read. tick only writes down what readers see already.
  * I4  Times are compared by age, and an age is never negative: whatever a word
- *     holds, nothing waits longer than it is configured to. */
+ *     holds, nothing waits longer than it is configured to, and an hour. */
 #ifndef TTB_LIB_HEALTH_HEALTH_H
 #define TTB_LIB_HEALTH_HEALTH_H
 
@@ -51,6 +51,8 @@ typedef TTB__HANDLE_STRUCT ttb__health {
   ttb__health_slot *slots;
   ttb__region *region;
   ttb__health_table *table;
+  uint64_t steady; /* the word of a target that has been healthy for long, and how */
+  uint64_t steady_ms, quick_ns; /* soon and how quickly it must pass to stay just that */
   uint64_t degraded_ns, recover_ns, fail_ns; /* UINT64_MAX: off */
   uint64_t half_life_inverse, seed;
   ttb__thresholds thresholds;
@@ -98,6 +100,8 @@ static inline uint64_t ttb__target(uint32_t gen, uint32_t enabled, ttb__verdict 
          (uint64_t)v.level << 44 | (uint64_t)v.failing << 43 | (uint64_t)v.row << 36 |
          (at & TTB__TIME_MASK);
 }
+/* All of it but generation and time. */
+#define TTB__VERDICT_MASK (((UINT64_C(1) << 12) - 1) << TTB__TIME_BITS)
 static inline uint32_t ttb__target_gen(uint64_t w) { return (uint32_t)(w >> 48); }
 static inline bool ttb__target_enabled(uint64_t w) { return (w >> 47 & 1) != 0; }
 static inline uint32_t ttb__target_level(uint64_t w) {
@@ -108,10 +112,14 @@ static inline ttb__verdict ttb__target_verdict(uint64_t w) {
   return (ttb__verdict){ttb__target_level(w), (uint32_t)(w >> 43 & 1), (uint32_t)(w >> 36 & 127)};
 }
 
-/* ms from a time in a word to now; 0 if it lies ahead (another reader's ms). */
+/* So long a caller may have slept between asking for the time and using it. */
+#define TTB__ASLEEP_MS UINT64_C(3600000)
+
+/* ms from a time in a word to now; 0 if it lies ahead: another's, while this caller
+ * slept. */
 static inline uint64_t ttb__ms_since(uint64_t w, uint64_t now) {
   uint64_t age = (now - w) & TTB__TIME_MASK;
-  return age <= TTB__TIME_MASK - 2 * TTB__JITTER_MS ? age : 0;
+  return age <= TTB__TIME_MASK - TTB__ASLEEP_MS ? age : 0;
 }
 
 #define TTB__WANTED (UINT64_C(1) << 47)

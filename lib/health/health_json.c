@@ -17,29 +17,32 @@
 #include <string.h>
 
 typedef struct out {
-  char *buf;
-  uint64_t room; /* bytes for text; the NUL comes after */
-  uint64_t len;  /* of the whole text, written or not */
+  char *at, *end; /* room for text; the NUL comes after. Equal after a cut (I1) */
+  uint64_t lost;  /* bytes for which there was no room */
 } out;
 
 /* What does not fit: as much as there is room for. */
-static void put_cut(out *o, const char *s) {
-  if (o->len < o->room) memcpy(o->buf + o->len, s, (size_t)(o->room - o->len));
+static TTB__SELDOM void put_cut(out *o, const char *s, uint64_t n) {
+  uint64_t room = (uint64_t)(o->end - o->at);
+  memcpy(o->at, s, (size_t)room);
+  o->at = o->end;
+  o->lost += n - room;
 }
 
 /* ASCII, which may be cut anywhere. In line: most pieces are constants. */
 static inline void put(out *o, const char *s, uint64_t n) {
-  if (o->len < o->room && n <= o->room - o->len)
-    memcpy(o->buf + o->len, s, (size_t)n);
-  else
-    put_cut(o, s);
-  o->len += n;
+  if (n > (uint64_t)(o->end - o->at)) {
+    put_cut(o, s, n);
+    return;
+  }
+  memcpy(o->at, s, (size_t)n);
+  o->at += n;
 }
 #define PUT(o, literal) put(o, literal, sizeof(literal) - 1)
 
 /* What must not be cut in the middle. */
 static void put_whole(out *o, const char *s, uint64_t n) {
-  if (o->len < o->room && o->room - o->len < n) o->room = o->len;
+  if (n > (uint64_t)(o->end - o->at)) o->end = o->at;
   put(o, s, n);
 }
 
@@ -77,17 +80,24 @@ static void put_escape(out *o, unsigned char c) {
   }
 }
 
-static bool is_plain(unsigned char c) {
-  return c >= 0x20 && c < 0x7f && c != '"' && c != '\\';
-}
+/* 1 for what stands for itself: ASCII but for controls, '"' and '\\'. */
+#define ONES_8 1, 1, 1, 1, 1, 1, 1, 1
+#define ONES_16 ONES_8, ONES_8
+static const unsigned char plain[256] = {
+    [' '] = 1, 1, 0, 1, 1, 1, 1, 1, ONES_8, /* no '"' */
+    ['0'] = ONES_16, ['@'] = ONES_16,
+    ['P'] = ONES_8, 1, 1, 1, 1, 0, 1, 1, 1, /* no '\\' */
+    ['`'] = ONES_16, ['p'] = ONES_8, 1, 1, 1, 1, 1, 1, 1, 0,
+};
 
 /* A text's inside, without the quotes. */
 static void put_text(out *o, const char *text) {
   const unsigned char *s = (const unsigned char *)text;
-  while (*s) {
-    const unsigned char *run = s;
-    while (is_plain(*s)) s++;
-    put(o, (const char *)run, (uint64_t)(s - run));
+  for (;;) {
+    char *at = o->at;
+    while (plain[*s] && at < o->end) *at++ = (char)*s++;
+    o->at = at;
+    while (plain[*s]) s++, o->lost++;
     if (!*s) return;
     uint32_t n = utf8_length(s);
     if (n == 1)
@@ -111,9 +121,13 @@ static void put_text(out *o, const char *text) {
 
 /* ---- numbers ---- */
 
-/* The last `places` digits of v, filled up with zeros. */
-static void digits_of(char *at, uint32_t places, uint32_t v) {
-  for (; places > 0; v /= 10) at[--places] = (char)('0' + v % 10);
+static void two_digits(char *at, uint32_t v) {
+  at[0] = (char)('0' + v / 10);
+  at[1] = (char)('0' + v % 10);
+}
+static void three_digits(char *at, uint32_t v) {
+  at[0] = (char)('0' + v / 100);
+  two_digits(at + 1, v % 100);
 }
 
 static void put_number(out *o, uint64_t v) {
@@ -130,7 +144,7 @@ static void put_ms(out *o, uint64_t ns) {
   uint64_t us = (ns + 500) / 1000;
   char rest[4] = ".";
   uint32_t n = 4;
-  digits_of(rest + 1, 3, (uint32_t)(us % 1000));
+  three_digits(rest + 1, (uint32_t)(us % 1000));
   while (n > 1 && rest[n - 1] == '0') n--;
   put_number(o, us / 1000);
   if (n > 1) put(o, rest, n);
@@ -144,14 +158,16 @@ static void put_time(out *o, uint64_t unix_ms) {
   uint32_t yoe = (doe - doe / 1460 + doe / 36524 - doe / 146096) / 365;
   uint32_t doy = doe - (365 * yoe + yoe / 4 - yoe / 100), mp = (5 * doy + 2) / 153;
   uint32_t day = doy - (153 * mp + 2) / 5 + 1, month = mp < 10 ? mp + 3 : mp - 9;
+  uint32_t year = yoe + era * 400 + (month <= 2);
   char text[] = "0000-00-00T00:00:00.000Z";
-  digits_of(text, 4, yoe + era * 400 + (month <= 2));
-  digits_of(text + 5, 2, month);
-  digits_of(text + 8, 2, day);
-  digits_of(text + 11, 2, seconds / 3600);
-  digits_of(text + 14, 2, seconds / 60 % 60);
-  digits_of(text + 17, 2, seconds % 60);
-  digits_of(text + 20, 3, ms_of_day % 1000);
+  two_digits(text, year / 100);
+  two_digits(text + 2, year % 100);
+  two_digits(text + 5, month);
+  two_digits(text + 8, day);
+  two_digits(text + 11, seconds / 3600);
+  two_digits(text + 14, seconds / 60 % 60);
+  two_digits(text + 17, seconds % 60);
+  three_digits(text + 20, ms_of_day % 1000);
   put(o, text, sizeof text - 1);
 }
 
@@ -218,8 +234,10 @@ static void put_member(out *o, const ttb__health *t, const ttb_health_view *v,
   PUT(o, "}");
 }
 
+#define MEASUREMENT "responseTime"
+
 static const char *measurement_of(const ttb_health_member *m) {
-  return m->measurement ? m->measurement : "responseTime";
+  return m->measurement ? m->measurement : MEASUREMENT;
 }
 
 static bool same_text(const char *a, const char *b) {
@@ -238,10 +256,16 @@ static void put_key(out *o, const ttb_health_member *m, const ttb_health_member 
   if (before) PUT(o, "],");
   PUT(o, "\"");
   put_text(o, m->name);
-  PUT(o, ":");
-  put_text(o, measurement_of(m));
-  PUT(o, "\":[");
+  if (m->measurement) {
+    PUT(o, ":");
+    put_text(o, m->measurement);
+    PUT(o, "\":[");
+  } else {
+    PUT(o, ":" MEASUREMENT "\":[");
+  }
 }
+
+#define OPENING "{\"status\":\""
 
 int64_t ttb_health_json(const ttb_health *h, const ttb_health_view *view, uint64_t now_ns,
                         char *buf, uint64_t size, ttb_health_summary *ret_summary) {
@@ -255,10 +279,10 @@ int64_t ttb_health_json(const ttb_health *h, const ttb_health_view *view, uint64
   if (ret_summary && (code = ttb__tally_write(&y, &v, ret_summary)) < 0) return code;
 
   uint64_t now = ttb__health_look(t, now_ns);
-  out o = {buf, size > 0 ? size - 1 : 0, 0};
-  PUT(&o, "{\"status\":\"");
-  uint64_t status_at = o.len;
-  PUT(&o, "????\"");
+  char none[1], *start = size > 0 ? buf : none;
+  uint64_t room = size > 0 ? size - 1 : 0;
+  out o = {start, start + room, 0};
+  PUT(&o, OPENING "????\"");
   PAIR(&o, ",\"serviceId\":\"", v.service_id, "\"");
   PAIR(&o, ",\"version\":\"", v.version, "\"");
   PAIR(&o, ",\"description\":\"", v.description, "\"");
@@ -275,8 +299,8 @@ int64_t ttb_health_json(const ttb_health *h, const ttb_health_view *view, uint64
   PUT(&o, "}");
 
   const char *word = status_word(ttb__tally_status(&y, &v));
-  for (uint64_t i = 0; i < 4 && status_at + i < o.room; i++) buf[status_at + i] = word[i];
-  if (size > 0) buf[o.len < o.room ? o.len : o.room] = 0;
+  for (uint64_t i = 0, at = sizeof OPENING - 1; i < 4 && at + i < room; i++) buf[at + i] = word[i];
+  *o.at = 0;
   if (ret_summary) (void)ttb__tally_write(&y, &v, ret_summary);
-  return (int64_t)o.len;
+  return (int64_t)((uint64_t)(o.at - start) + o.lost);
 }

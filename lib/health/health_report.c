@@ -26,6 +26,10 @@ static int32_t late(ttb__health *t) {
   return TTB_STALE;
 }
 
+static bool is_failure(int32_t outcome) {
+  return outcome == TTB_FAILURE || outcome == TTB_SLOW_FAILURE;
+}
+
 /* A pass, and how slow it was; or a failure, and how many in a row it counts for. */
 typedef struct result {
   uint32_t failures;      /* 0: a pass */
@@ -82,31 +86,58 @@ static void measure(const ttb__health *t, ttb__health_slot *s, uint64_t latency_
   ttb__store_rlx(&s->average, ttb__tagged(gen, new));
 }
 
-int32_t ttb_health_report(ttb_health *h, uint32_t slot, int32_t outcome, uint64_t latency_ns,
-                          uint64_t now_ns) {
-  ttb__health *t = ttb__health_of(h);
-  if (!t) return TTB_ERR_MISUSE;
-  if (outcome == TTB_SLOW_FAILURE) outcome = TTB_FAILURE;
-  if (slot >= t->capacity || outcome < TTB_SUCCESS || outcome > TTB_CANCELLED)
-    return TTB_ERR_RANGE;
+/* What a report says besides the status. */
+static inline void learn(ttb__health *t, uint32_t slot, const result *r, uint64_t latency_ns,
+                         uint64_t before, uint64_t now) {
+  if (r->reason != TTB_HEALTH_BY_FAILURES && latency_ns > 0)
+    measure(t, &t->slots[slot], latency_ns, before, now);
+  if (!r->failures && t->outliers && t->outlier.flags & TTB_HEALTH_EJECT_PROBED)
+    (void)ttb__outlier_return(t, slot, now);
+}
+
+/* Any report. */
+static TTB__SELDOM int32_t report(ttb__health *t, uint32_t slot, int32_t outcome,
+                                  uint64_t latency_ns, uint64_t now) {
   ttb__health_slot *s = &t->slots[slot];
-  uint64_t now = ttb__clock_now(&t->region->clock, now_ns), before;
-  if (outcome >= TTB_IGNORED) {
+  uint64_t before;
+  if (outcome == TTB_IGNORED || outcome == TTB_CANCELLED) {
     uint64_t w = ttb__load_rlx(&s->state);
     if (!ttb__target_enabled(w)) return late(t);
     if (outcome == TTB_CANCELLED) want(s, w, now);
     return TTB_OK;
   }
-  bool failed = outcome == TTB_FAILURE, said_slow = outcome == TTB_SLOW;
+  bool failed = is_failure(outcome), said_slow = outcome == TTB_SLOW;
   result r = {.failures = failed || latency_ns >= t->fail_ns,
               .slow = said_slow || latency_ns >= t->degraded_ns,
               .slowish = said_slow || latency_ns >= t->recover_ns,
               .reason = failed ? TTB_HEALTH_BY_FAILURES : TTB_HEALTH_BY_LATENCY};
   int32_t code = apply(t, s, &r, now, &before);
-  if (code >= 0 && !failed && latency_ns > 0) measure(t, s, latency_ns, before, now);
-  if (code >= 0 && !r.failures && t->outliers && t->outlier.flags & TTB_HEALTH_EJECT_PROBED)
-    (void)ttb__outlier_return(t, slot, now);
+  if (code >= 0) learn(t, slot, &r, latency_ns, before, now);
   return code;
+}
+
+/* The report that nearly all are: a quick pass of a healthy target that has as many
+ * in a row as count. It changes nothing but the time. */
+static inline bool goes_on(ttb__health *t, ttb__health_slot *s, uint64_t now,
+                           uint64_t *ret_before) {
+  uint64_t w = ttb__load_rlx(&s->state), age = (now - w) & TTB__TIME_MASK;
+  if (((w ^ t->steady) & TTB__VERDICT_MASK) != 0 || age >= t->steady_ms) return false;
+  *ret_before = w;
+  return age == 0 || ttb__cas_rlx(&s->state, &w, (w & ~TTB__TIME_MASK) | (now & TTB__TIME_MASK));
+}
+
+int32_t ttb_health_report(ttb_health *h, uint32_t slot, int32_t outcome, uint64_t latency_ns,
+                          uint64_t now_ns) {
+  ttb__health *t = ttb__health_of(h);
+  if (!t) return TTB_ERR_MISUSE;
+  if (slot >= t->capacity || outcome < TTB_SUCCESS || outcome > TTB_SLOW_FAILURE)
+    return TTB_ERR_RANGE;
+  uint64_t now = ttb__clock_now(&t->region->clock, now_ns), before;
+  if (outcome != TTB_SUCCESS || latency_ns >= t->quick_ns ||
+      !goes_on(t, &t->slots[slot], now, &before))
+    return report(t, slot, outcome, latency_ns, now);
+  learn(t, slot, &(result){.failures = 0}, latency_ns, before, now);
+  return TTB_OK;
 }
 
 /* One error more in the row: true when the row is full, which also ends it. */
@@ -198,6 +229,13 @@ int32_t ttb_health_set(ttb_health *h, uint32_t slot, int32_t status, uint64_t no
   return ttb__health_changed(t, s, ttb__target_gen(w), v.level, TTB_HEALTH_BY_HAND, now);
 }
 
+/* Generations have come round: what a slot's words say of one that had this number
+ * before must not pass for the new one's. */
+static void forget(ttb__health_slot *s) {
+  ttb__a64 *words[] = {&s->ask, &s->latency, &s->average, &s->errors, &s->changes};
+  for (size_t i = 0; i < sizeof words / sizeof *words; i++) ttb__store_rlx(words[i], 0);
+}
+
 /* A new generation: every other word of the slot reads as empty from here on. */
 static int32_t begin(ttb_health *h, uint32_t slot, bool enabled, uint64_t now_ns) {
   ttb__health *t = ttb__health_of(h);
@@ -210,6 +248,7 @@ static int32_t begin(ttb_health *h, uint32_t slot, bool enabled, uint64_t now_ns
   do {
     next = ttb__target(ttb__target_gen(w) + 1, enabled, v, now);
   } while (!ttb__cas_rlx(&s->state, &w, next));
+  if (ttb__target_gen(next) == 0) forget(s);
   ttb__store_rlx(&s->since,
                  ttb__since(ttb__target_gen(next), v.level, TTB_HEALTH_BY_NOTHING, now));
   if (v.row > 0) want(s, next, now); /* without a history it is due anyhow */

@@ -37,7 +37,7 @@ static bool note_tick(ttb__health *t, uint64_t now) {
   if (t->max_pause_ms == 0) return false;
   do {
     uint32_t last = (uint32_t)(w >> 32), gap = (uint32_t)now - last, held_until = (uint32_t)w;
-    if (0 - gap <= TTB__JITTER_MS && gap != 0) return is_held(t, w, now); /* another was ahead */
+    if (0 - gap <= TTB__ASLEEP_MS && gap != 0) return is_held(t, w, now); /* another was ahead */
     pause = last != 0 && gap > t->max_pause_ms && held_until == 0;
     if (pause) {
       held_until = (uint32_t)now + t->max_pause_ms;

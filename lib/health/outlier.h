@@ -161,6 +161,8 @@ static inline uint64_t ttb__eject(uint32_t gen, bool ejected, uint32_t times, ui
 static inline bool ttb__eject_is(uint64_t w, uint32_t gen) {
   return w >> 48 == gen && (w >> 47 & 1) != 0;
 }
+/* Neither ejected nor of late. */
+static inline bool ttb__eject_is_empty(uint64_t w) { return (w >> 36 & 0xfff) == 0; }
 /* How often it was ejected of late: 0 for another generation. */
 static inline uint32_t ttb__eject_times(uint64_t w, uint32_t gen) {
   return w >> 48 == gen ? (uint32_t)(w >> 36) & TTB__OUTLIER_TIMES : 0;

@@ -15,7 +15,7 @@
 /* Whether this caller is the one to sweep now. */
 static bool is_mine(ttb__health *t, uint64_t now) {
   uint64_t w = ttb__load_rlx(&t->ejections->swept), gap = now - w;
-  if (w != 0 && (gap < t->outlier.interval_ms || 0 - gap <= TTB__JITTER_MS)) return false;
+  if (w != 0 && (gap < t->outlier.interval_ms || 0 - gap <= TTB__ASLEEP_MS)) return false;
   return ttb__cas_rlx(&t->ejections->swept, &w, now);
 }
 
@@ -106,6 +106,7 @@ void ttb__outlier_sweep(ttb__health *t, uint64_t now) {
   judge(t, false, now);
   if (t->outlier.flags & TTB_HEALTH_EJECT_SPLIT) judge(t, true, now);
   for (uint32_t i = 0; i < t->capacity; i++) {
+    if (ttb__eject_is_empty(ttb__load_rlx(&t->outliers[i].eject))) continue; /* nearly all */
     uint64_t w = ttb__load_rlx(&t->slots[i].state);
     if (!ttb__target_enabled(w)) continue;
     forget_one(t, i, ttb__target_gen(w), now);

@@ -329,11 +329,41 @@ static void time_of_a_report_never_goes_back(void **state) {
   make(NULL);
   report(TTB_SUCCESS, 0);
   ttb__a64 *word = &ttb__health_of(&h)->slots[0].state;
-  uint64_t ahead = ttb__load_rlx(word) + 400;
-  ttb__store_rlx(word, ahead);
-  report(TTB_SUCCESS, 0);
-  assert_true(ttb__load_rlx(word) == ahead);
-  assert_int_equal(explain().age_ms, 0);
+  for (uint32_t slept_ms = 400; slept_ms < 3600000; slept_ms *= 8) {
+    uint64_t ahead = ttb__load_rlx(word) + slept_ms;
+    ttb__store_rlx(word, ahead);
+    assert_int_equal(status(), TTB_STATUS_HEALTHY); /* not a year old: STALE */
+    assert_int_equal(report(TTB_SUCCESS, 0), TTB_OK);
+    assert_true(ttb__load_rlx(word) == ahead);
+    assert_int_equal(explain().age_ms, 0);
+    ttb__store_rlx(word, ahead - slept_ms);
+  }
+}
+
+/* After 65536 targets their numbers begin anew; what the first left behind is not
+ * the last one's. */
+static void generations_come_round(void **state) {
+  (void)state;
+  ttb_health_config c = TTB_CONFIG(ttb_health_config);
+  c.passive_errors = 3;
+  c.eject = TTB_HEALTH_EJECT_ENVOY;
+  c.eject_errors = 4;
+  make(&c);
+  report(TTB_SUCCESS, 7);
+  report(TTB_CANCELLED, 0);
+  for (int i = 0; i < 2; i++) observe(TTB_FAILURE);
+  assert_int_equal(explain().generation, 0);
+  for (int i = 0; i < 65536; i++) (void)ttb_health_enable(&h, 0, clock_.now_ns);
+  ttb_health_info i = explain();
+  assert_int_equal(i.generation, 0);
+  assert_int_equal(i.errors, 0);
+  assert_int_equal(i.changes, 0);
+  assert_int_equal(i.latency_ns, 0);
+  assert_int_equal(i.latency_avg_ns, 0);
+  for (int k = 0; k < 2; k++) assert_int_equal(observe(TTB_FAILURE), TTB_OK);
+  assert_int_equal(explain().ejections, 0);
+  for (int k = 0; k < 65537; k++) (void)ttb_health_enable(&h, 0, clock_.now_ns);
+  assert_int_equal(explain().errors, 0);
 }
 
 int main(void) {
@@ -353,6 +383,7 @@ int main(void) {
       cmocka_unit_test_teardown(bad_calls, end),
       cmocka_unit_test_teardown(clock_jumps, end),
       cmocka_unit_test_teardown(time_of_a_report_never_goes_back, end),
+      cmocka_unit_test_teardown(generations_come_round, end),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

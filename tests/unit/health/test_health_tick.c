@@ -8,6 +8,7 @@
 #include <cmocka.h>
 #include <trimtab/health.h>
 
+#include "../../../lib/health/health.h"
 #include "vclock.h"
 
 static ttb_health h;
@@ -174,6 +175,23 @@ static void very_long_sleep(void **state) {
   assert_int_equal(tick(8), 1);
 }
 
+/* A ticker that slept between asking for the time and using it: others ticked on
+ * meanwhile, that was no pause. */
+static void a_late_tick_is_no_pause(void **state) {
+  (void)state;
+  make(1, 1000, 5000);
+  tick(1);
+  report(0, TTB_SUCCESS);
+  ttb__a64 *ticked = &ttb__health_of(&h)->table->ticked;
+  uint64_t ahead = ttb__load_rlx(ticked) + (UINT64_C(20000) << 32);
+  ttb__store_rlx(ticked, ahead);
+  tick(1);
+  assert_true(ttb__load_rlx(ticked) == ahead);
+  ttb_health_stats s = TTB_CONFIG(ttb_health_stats);
+  assert_int_equal(ttb_health_statistics(&h, clock_.now_ns, &s), TTB_OK);
+  assert_int_equal(s.pauses, 0);
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test_teardown(readers_see_it_to_the_millisecond, end),
@@ -185,6 +203,7 @@ int main(void) {
       cmocka_unit_test_teardown(a_ticker_always_late_cannot_hold_for_ever, end),
       cmocka_unit_test_teardown(regular_again_it_holds_again, end),
       cmocka_unit_test_teardown(very_long_sleep, end),
+      cmocka_unit_test_teardown(a_late_tick_is_no_pause, end),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -159,6 +159,30 @@ static void test_surplus(void **state) {
   assert_int_equal(ejected(9), 1);
 }
 
+/* A sweeper that slept between asking for the time and using it: what was ejected
+ * meanwhile has not been for years, and the interval's sweep has been made. */
+static void test_asleep(void **state) {
+  (void)state;
+  ttb_health_config c = rows_of_five(TTB_HEALTH_EJECT_ENVOY);
+  make(&c);
+  sweep(0);
+  uint64_t asked = ttb__load_rlx(&ttb__health_of(&h)->ejections->swept);
+  for (uint32_t slept_ms = 1500; slept_ms < 3000000; slept_ms *= 8) {
+    sweep(slept_ms);
+    calls(0, 0, 5);
+    assert_int_equal(ejected(0), 1);
+    uint32_t sweeps = (uint32_t)stats().sweeps;
+    ttb__outlier_sweep(ttb__health_of(&h), asked); /* in the sweep, or before it begins */
+    assert_int_equal(stats().sweeps, sweeps);
+    ttb__store_rlx(&ttb__health_of(&h)->ejections->swept, 0);
+    ttb__outlier_sweep(ttb__health_of(&h), asked);
+    assert_int_equal(ejected(0), 1);
+    sweep(100000);
+    assert_int_equal(ejected(0), 0);
+    asked = ttb__load_rlx(&ttb__health_of(&h)->ejections->swept);
+  }
+}
+
 /* What is ejected is not judged by what still comes back from it. */
 static void test_not_judged(void **state) {
   (void)state;
@@ -183,6 +207,7 @@ int main(void) {
       cmocka_unit_test_teardown(test_grpc, teardown),
       cmocka_unit_test_teardown(test_jitter, teardown),
       cmocka_unit_test_teardown(test_surplus, teardown),
+      cmocka_unit_test_teardown(test_asleep, teardown),
       cmocka_unit_test_teardown(test_not_judged, teardown),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
