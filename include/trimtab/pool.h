@@ -253,6 +253,7 @@ typedef struct ttb_pool_info {
   uint32_t weight_64ths;  /**< as the balancer uses it: 64 * weight, less if degraded */
   int32_t breaker;        /**< TTB_BREAKER_* */
   int64_t retry_after_ms; /**< until its breaker lets a call pass: 0 now, -1 not by itself */
+  int64_t eject_left_ms;  /**< until its ejection is over, which the next sweep sees; 0 none */
 } ttb_pool_info;
 
 /** What concerns the whole pool. */

@@ -63,18 +63,21 @@ _Static_assert(offsetof(ttb_pool_info, weight) == offsetof(ttb_balancer_info, we
 static int32_t complete(const ttb__pool *p, const ttb_balancer_info *b, uint64_t now_ns,
                         ttb_pool_info *ret) {
   ttb_breaker_info br = TTB_CONFIG(ttb_breaker_info);
+  ttb_health_info he = TTB_CONFIG(ttb_health_info);
   (void)ttb_breaker_explain(&p->breaker, b->slot, now_ns, &br);
+  (void)ttb_health_explain(&p->health, b->slot, now_ns, &he);
   ttb_pool_info i = {.slot = b->slot,
                      .id = b->id,
                      .weight = ttb__pool_weight(p, b),
                      .in_flight = b->in_flight,
                      .causes = b->causes,
-                     .status = ttb_health_status(&p->health, b->slot, now_ns),
+                     .status = he.status,
                      .reason = b->reason,
                      .generation = b->generation,
                      .weight_64ths = b->weight,
                      .breaker = br.state,
-                     .retry_after_ms = br.retry_after_ms};
+                     .retry_after_ms = br.retry_after_ms,
+                     .eject_left_ms = he.eject_left_ms};
   return ttb__struct_write(&ttb__pool_info_fields, &i, ret);
 }
 

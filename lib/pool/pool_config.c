@@ -43,6 +43,7 @@ static const ttb__field info_fields[] = {
     I(U32, weight, ""),           I(U32, in_flight, "calls"), I(U32, causes, ""),
     I(I32, status, ""),           I(I32, reason, ""),        I(U32, generation, ""),
     I(U32, weight_64ths, "1/64"), I(I32, breaker, ""),       I(I64, retry_after_ms, "ms"),
+    I(I64, eject_left_ms, "ms"),
 };
 const ttb__struct ttb__pool_info_fields = TTB__STRUCT(ttb_pool_info, info_fields);
 

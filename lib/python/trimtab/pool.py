@@ -89,6 +89,7 @@ class _Info(_ffi.Struct):
         ("weight_64ths", u32),
         ("breaker", i32),
         ("retry_after_ms", i64),
+        ("eject_left_ms", i64),
     ]
 
 
@@ -200,6 +201,7 @@ class PoolInfo(NamedTuple):
     weight_64ths: int
     breaker: BreakerState
     retry_after_ms: int
+    eject_left_ms: int
 
 
 class PoolStats(NamedTuple):
@@ -241,6 +243,7 @@ def _info_of(row: _Info) -> PoolInfo:
         row.weight_64ths,
         BreakerState(row.breaker),
         row.retry_after_ms,
+        row.eject_left_ms,
     )
 
 

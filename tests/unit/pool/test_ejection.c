@@ -79,6 +79,8 @@ static void test_out_and_back(void **state) {
     assert_int_equal(i.reason, TTB_BALANCER_BY_OUTLIER);
     assert_int_equal(i.breaker, TTB_BREAKER_CLOSED);
     assert_int_equal(i.status, TTB_STATUS_UNKNOWN); /* the status stays */
+    assert_int_equal(i.eject_left_ms, 30000);
+    assert_int_equal(fleet_row(&f, 1).eject_left_ms, 0);
     assert_int_equal(fleet_stats(&f).eligible, N - 1);
     expect(&f, TTB_POOL_CAUSES, 2, TTB_CAUSE_OUTLIER);
     expect(&f, TTB_POOL_EJECTED, 2, TTB_HEALTH_EJECTED);
@@ -88,11 +90,13 @@ static void test_out_and_back(void **state) {
     for (int k = 0; k < 500; k++) assert_int_not_equal(fleet_call(&f, TTB_SUCCESS), 2);
     for (int k = 0; k < 298; k++) assert_int_equal(tick(&f, 100), 0);
     assert_int_equal(fleet_row(&f, 2).causes, TTB_CAUSE_OUTLIER); /* 29.9 s */
+    assert_int_equal(fleet_row(&f, 2).eject_left_ms, 100);
     assert_int_equal(fleet_event(&f).kind, 0);
     int32_t changed = 0;
     for (int k = 0; k < 101; k++) changed += tick(&f, 100); /* the sweep after 30 s */
     assert_int_equal(changed, 1);
     assert_int_equal(fleet_row(&f, 2).causes, 0);
+    assert_int_equal(fleet_row(&f, 2).eject_left_ms, 0);
     expect(&f, TTB_POOL_CAUSES, 2, 0);
     expect(&f, TTB_POOL_READMITTED, 2, TTB_HEALTH_EJECTED);
     assert_int_equal(fleet_event(&f).kind, 0);
