@@ -795,7 +795,7 @@ TTB_API int32_t ttb_balancer_acquire_n(ttb_balancer *joined, const uint64_t *has
  * @param joined     the handle of the thread that acquired it; with
  *                   #TTB_BALANCER_MOVING_TICKETS of any thread of the process
  * @param ticket     what acquire returned
- * @param outcome    TTB_SUCCESS .. TTB_CANCELLED
+ * @param outcome    TTB_SUCCESS .. TTB_SLOW_FAILURE (here as TTB_FAILURE)
  * @param latency_ns how long it took, ns (for algorithms that look at it)
  * @param now_ns     the time, ns
  * @return TTB_OK; TTB_STALE (twice, of another thread, of a slot that has been

@@ -159,8 +159,8 @@ template <class T> inline T config() {
 #define TTB_SLOW 2       /**< it worked, but too slowly to count as good */
 #define TTB_IGNORED 3    /**< it ended and says nothing about the callee (a 404, a bad request) */
 #define TTB_CANCELLED 4  /**< it never took place: the ticket is given back unused */
-#define TTB_SLOW_FAILURE 5 /**< it failed, and late: breakers count both; elsewhere TTB_FAILURE
-                                says it */
+#define TTB_SLOW_FAILURE 5 /**< it failed, and late: breakers count both; elsewhere as
+                                TTB_FAILURE */
 /** @} */
 
 /** @name What is known of an endpoint

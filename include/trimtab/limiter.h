@@ -380,11 +380,12 @@ TTB_API int64_t ttb_limiter_acquire(ttb_limiter *limiter, uint32_t slot, uint32_
 /**
  * @brief Says how the call of a ticket ended. Any thread or process may.
  *
- * Bulkhead, adaptive, retry concurrent: any outcome gives the permit back. Rate and retry: TTB_CANCELLED
- * gives back what acquire took (once; a second time is not noticed there).
+ * Bulkhead, adaptive, retry concurrent: any outcome gives the permit back. Rate
+ * and retry: TTB_CANCELLED gives back what acquire took (once; a second time is
+ * not noticed there).
  * @param limiter the handle
  * @param ticket  what acquire returned
- * @param outcome TTB_SUCCESS, TTB_FAILURE, TTB_SLOW, TTB_IGNORED, TTB_CANCELLED
+ * @param outcome TTB_SUCCESS .. TTB_SLOW_FAILURE (here as TTB_FAILURE)
  * @param now_ns  the time, ns
  * @return TTB_OK; TTB_STALE (late, double or foreign: counted, nothing
  *         changed); TTB_ERR_MISUSE (handle, a negative ticket); TTB_ERR_RANGE

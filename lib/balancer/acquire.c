@@ -236,9 +236,11 @@ TTB__SELDOM static int32_t report_carefully(ttb__balancer *b, int64_t ticket, tt
 static inline int32_t report(ttb__balancer *b, int64_t ticket, int32_t outcome,
                              uint64_t latency_ns, const ttb_load *load, uint64_t now_ns) {
   uint32_t slot = (uint32_t)ticket & TTB__GEN_MASK;
-  if (slot >= b->capacity || (uint32_t)outcome > TTB_CANCELLED) return TTB_ERR_RANGE;
-  if (b->flags & TTB__BALANCER_CAREFUL)
+  if (slot >= b->capacity || (uint32_t)outcome > TTB_SLOW_FAILURE) return TTB_ERR_RANGE;
+  if (b->flags & TTB__BALANCER_CAREFUL) {
+    if (outcome == TTB_SLOW_FAILURE) outcome = TTB_FAILURE; /* algorithms know no other */
     return report_carefully(b, ticket, &(ttb__ended){slot, outcome, latency_ns, now_ns, load});
+  }
   if ((ticket ^ b->ticket) >> 40) return stale(b); /* row and permit */
   if (b->tracked)
     return uncount(ttb__cell_at(b, slot, b->row), tag_of(ticket)) ? TTB_OK : stale(b);

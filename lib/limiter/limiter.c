@@ -5,7 +5,8 @@
  *
  * I1  layout() alone knows where things are; size, init and attach ask it, and
  *     nothing it returns is ever read back from the region.
- * I2  Slots and asks are checked here, so a kind never sees a bad one. */
+ * I2  Slots, asks and outcomes are checked here, so a kind never sees a bad one; a
+ *     slow failure reaches it as a failure. */
 #include "limiter.h"
 
 #include <string.h>
@@ -141,8 +142,9 @@ int32_t ttb_limiter_report(ttb_limiter *h, int64_t ticket, int32_t outcome, uint
   ttb__limiter *l = ttb__limiter_of(h);
   if (!l || ticket < 0) return TTB_ERR_MISUSE;
   ttb__ticket t = ttb__ticket_unpack(ticket);
-  if (t.slot >= l->capacity || outcome < TTB_SUCCESS || outcome > TTB_CANCELLED)
+  if (t.slot >= l->capacity || outcome < TTB_SUCCESS || outcome > TTB_SLOW_FAILURE)
     return TTB_ERR_RANGE;
+  if (outcome == TTB_SLOW_FAILURE) outcome = TTB_FAILURE;
   int32_t code = l->kind->report(l, ttb__limiter_slot_at(l, t.slot), t, outcome, now_ns);
   if (code < 0) ttb__add_rlx(&l->table->stale, 1);
   return code;

@@ -64,13 +64,38 @@ static void exclusion(void **state) {
   }
 }
 
+/* Where calls go if those of one endpoint end so: a hash. */
+static uint64_t picks_after(uint32_t algorithm, int32_t outcome) {
+  pair p = make(config_of(algorithm, 5));
+  fill(&p, 5, NULL);
+  uint64_t hash = 0, now = 1000000000;
+  for (int i = 0; i < 2000; i++, now += 1000000) {
+    int64_t t = ttb_balancer_acquire(&p.mine, 0, now);
+    int32_t slot = ttb_ticket_slot(t), how = slot == 2 ? outcome : TTB_SUCCESS;
+    hash = hash * 31 + (uint64_t)slot;
+    assert_int_equal(ttb_balancer_report(&p.mine, t, how, 5000000, now + 500000), TTB_OK);
+  }
+  drop(&p);
+  return hash;
+}
+
+/* Nobody but a breaker tells a slow failure from another. */
+static void slow_failures(void **state) {
+  (void)state;
+  uint64_t bad = picks_after(TTB_BALANCER_PEAK_EWMA, TTB_FAILURE);
+  assert_true(picks_after(TTB_BALANCER_PEAK_EWMA, TTB_SLOW_FAILURE) == bad);
+  assert_true(picks_after(TTB_BALANCER_PEAK_EWMA, TTB_SUCCESS) != bad);
+  assert_true(picks_after(TTB_BALANCER_ROUND_ROBIN, TTB_SLOW_FAILURE) ==
+              picks_after(TTB_BALANCER_ROUND_ROBIN, TTB_SUCCESS));
+}
+
 static void bad_reports(void **state) {
   pair p = tracked(0, 2);
   (void)state;
   int64_t t = acquire(&p);
   assert_int_equal(ttb_balancer_report(&p.mine, -5, 0, 0, 0), TTB_ERR_MISUSE);
   assert_int_equal(ttb_balancer_report(&p.mine, t, -1, 0, 0), TTB_ERR_RANGE);
-  assert_int_equal(ttb_balancer_report(&p.mine, t, 5, 0, 0), TTB_ERR_RANGE);
+  assert_int_equal(ttb_balancer_report(&p.mine, t, 6, 0, 0), TTB_ERR_RANGE);
   assert_int_equal(ttb_balancer_report(&p.mine, t | 1000, 0, 0, 0), TTB_ERR_RANGE);
   assert_int_equal(ttb_balancer_report(&p.shared, t, 0, 0, 0), TTB_ERR_MISUSE);
   /* another row, another incarnation, another generation */
@@ -231,6 +256,7 @@ int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(counts_come_and_go), cmocka_unit_test(no_endpoint),
       cmocka_unit_test(exclusion),          cmocka_unit_test(bad_reports),
+      cmocka_unit_test(slow_failures),
       cmocka_unit_test(moving),             cmocka_unit_test(double_report),
       cmocka_unit_test(ticket_table_full),  cmocka_unit_test(slot_reuse),
       cmocka_unit_test(untracked),          cmocka_unit_test(batches),

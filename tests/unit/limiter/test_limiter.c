@@ -130,7 +130,7 @@ static void test_bad_calls(void **state) {
     if (beyond[i]) assert_int_equal(ttb_limiter_acquire(&l, 0, beyond[i], T0), TTB_ERR_RANGE);
     int64_t t = ttb_limiter_acquire(&l, 0, 0, T0);
     assert_int_equal(ttb_limiter_report(&l, t, -1, T0), TTB_ERR_RANGE);
-    assert_int_equal(ttb_limiter_report(&l, t, 5, T0), TTB_ERR_RANGE);
+    assert_int_equal(ttb_limiter_report(&l, t, 6, T0), TTB_ERR_RANGE);
     assert_int_equal(ttb_limiter_report(&l, -1, 0, T0), TTB_ERR_MISUSE);
     assert_int_equal(ttb_limiter_report(&l, t | 0xfffff, 0, T0), TTB_ERR_RANGE);
     assert_int_equal(ttb_limiter_report(&l, t ^ INT64_C(1) << 30, 0, T0),
@@ -140,6 +140,39 @@ static void test_bad_calls(void **state) {
     assert_int_equal(ttb_limiter_statistics(&l, &s), TTB_OK);
     assert_true(s.stale >= 1);
     ttb_limiter_free(&l);
+  }
+}
+
+/* What a kind knows after calls that ended so, one by one and in a batch. */
+static ttb_limiter_info after(uint32_t kind, int32_t outcome) {
+  ttb_limiter_config c = config_of(kind);
+  ttb_limiter_info i = {.struct_size = sizeof i};
+  ttb_limiter l;
+  c.algorithm = TTB_LIMIT_AIMD;
+  c.limit_window_ms = TTB_OFF;
+  c.min_limit = 1;
+  assert_int_equal(ttb_limiter_new(&l, &c, NULL), TTB_OK);
+  for (int n = 0; n < 3; n++) {
+    int64_t t[2];
+    for (int k = 0; k < 2; k++) assert_true((t[k] = ttb_limiter_acquire(&l, 0, 0, T0)) >= 0);
+    assert_int_equal(ttb_limiter_report(&l, t[0], outcome, T0), TTB_OK);
+    assert_int_equal(ttb_limiter_report_n(&l, &t[1], &outcome, 1, T0, NULL), 1);
+  }
+  assert_int_equal(ttb_limiter_explain(&l, 0, 0, T0, &i), TTB_OK);
+  ttb_limiter_free(&l);
+  return i;
+}
+
+/* Nobody but a breaker tells a slow failure from another. */
+static void test_slow_failures(void **state) {
+  (void)state;
+  for (uint32_t kind = TTB_LIMITER_BULKHEAD; kind <= TTB_LIMITER_RETRY_CONCURRENT; kind++) {
+    ttb_limiter_info good = after(kind, TTB_SUCCESS), bad = after(kind, TTB_FAILURE),
+                     slow = after(kind, TTB_SLOW_FAILURE);
+    bool listens = kind == TTB_LIMITER_RETRY_TOKENS || kind == TTB_LIMITER_THROTTLE ||
+                   kind == TTB_LIMITER_ADAPTIVE;
+    assert_memory_equal(&slow, &bad, sizeof bad);
+    assert_int_equal(memcmp(&good, &bad, sizeof bad) != 0, listens);
   }
 }
 
@@ -172,7 +205,7 @@ int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(test_sizes), cmocka_unit_test(test_init_and_attach),
       cmocka_unit_test(test_new),   cmocka_unit_test(test_bad_calls),
-      cmocka_unit_test(test_batches),
+      cmocka_unit_test(test_slow_failures), cmocka_unit_test(test_batches),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -357,6 +357,9 @@ static void test_misuse(void **state) {
   assert_true(ttb_pool_begin(&f.mine, &call, now) >= 0);
   assert_int_equal(ttb_pool_end(&f.mine, &call, 6, 0, now), TTB_ERR_RANGE); /* still out */
   assert_int_equal(fleet_stats(&f).in_flight, 1);
+  assert_int_equal(ttb_pool_end(&f.mine, &call, TTB_SLOW_FAILURE, 0, now), TTB_OK);
+  assert_int_equal(fleet_stats(&f).in_flight, 0);
+  assert_true(ttb_pool_begin(&f.mine, &call, now) >= 0);
   assert_int_equal(ttb_pool_end(&f.mine, &call, TTB_SUCCESS, 0, now), TTB_OK);
   assert_int_equal(ttb_pool_limit(&f.mine, 1, 0, now, &i), TTB_ERR_RANGE);
   assert_int_equal(ttb_pool_limit(&f.mine, 0, 0, now, NULL), TTB_ERR_MISUSE);
