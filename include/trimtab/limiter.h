@@ -362,8 +362,12 @@ TTB_API int32_t ttb_limiter_recover(ttb_limiter *joined, uint64_t token);
 /**
  * @brief Asks whether a call may be made.
  *
- * A bulkhead's refusal has looked at every permit; one given back meanwhile may
- * be missed, one too many is never granted.
+ * Bulkhead, adaptive: the cost does not grow with the permits that are out, but
+ * for a bit each. A refusal has found every permit out; it may miss one that is
+ * given back meanwhile, and one that was free when a process was killed in the
+ * middle of a call: until that one is recovered, for 100 ms at the most. (It looks
+ * at every permit whenever a lease ends, and every 100 ms.) One too many is never
+ * granted.
  * @param limiter the handle
  * @param slot    which key, 0..capacity-1
  * @param ask     bulkhead: importance, 0..3, 0 the highest; rate: events,

@@ -2,8 +2,8 @@
 /* Adaptive: as many calls at once as the other side can take, found out from
  * how long they take.
  *
- * Permits are those of permit.h; their time is when they were taken, so a report
- * knows the latency. Latencies are gathered in windows; who ends a window tells
+ * Permits are those of permit.h, in quarters of a us: they say when they were taken,
+ * so a report knows the latency. Latencies are gathered in windows; who ends a window tells
  * the rule of the algorithm (limits.h) and stores the limit it says. Windows are
  * after WindowedLimit of Netflix's concurrency-limits and the sample window of
  * Envoy's gradient controller.
@@ -23,8 +23,7 @@
  * I4  Any value of any word is legal: a caller killed between two of them loses
  *     a window, or begins a measurement again.
  * I5  Calls that began before a measurement do not count in it. */
-#include "limits.h"
-#include "permit.h"
+#include "limiter.h"
 
 #define CALLS(w) ((uint32_t)((w) >> 40) & 0xffff)
 #define LATENCY_BITS ((UINT64_C(1) << 40) - 1)
@@ -37,16 +36,17 @@
 #define TIME_BITS ((UINT64_C(1) << 40) - 1)
 #define ONE_DROP (UINT64_C(1) << 16)
 #define QUARTERS_A_MS 4000
-/* A taker's clock can be ahead of ours by this much, in quarters of a us; more
- * is a permit of long ago. */
-#define AHEAD (UINT64_C(600000) * QUARTERS_A_MS)
+/* A taker's clock can be ahead of ours by this much; more is a permit of long
+ * ago. */
+#define AHEAD_MS 600000
 
 /* Latencies by their size: 8 buckets an octave, as wide as 1/8 of it. */
 #define BUCKETS 224u
 
 typedef struct adaptive_slot {
   ttb__a64 limit, edge, a, b; /* read by all, written once a window */
-  uint64_t reserved[4];
+  ttb__a64 high;              /* no permit is out from here on, as far as is known */
+  uint64_t reserved[3];
   ttb__a64 sum, marks; /* written by each report */
   uint64_t reserved2[6];
 } adaptive_slot;
@@ -60,8 +60,7 @@ static uint64_t bucket_bytes(uint32_t algorithm) {
 }
 
 static uint64_t stride(const ttb_limiter_config *c) {
-  return sizeof(adaptive_slot) + bucket_bytes(c->algorithm) +
-         ttb__round64(8 * (uint64_t)c->max_limit);
+  return sizeof(adaptive_slot) + bucket_bytes(c->algorithm) + ttb__permits_bytes(c->max_limit);
 }
 
 static void open(ttb__limiter *l, const ttb_limiter_config *c) {
@@ -70,7 +69,8 @@ static void open(ttb__limiter *l, const ttb_limiter_config *c) {
   l->u.adaptive.algorithm = c->algorithm;
   l->u.adaptive.window_ms = c->limit_window_ms > 0 ? (uint32_t)c->limit_window_ms : 0;
   l->u.adaptive.samples = c->limit_samples;
-  l->u.adaptive.lease_ms = c->lease_ms > 0 ? (uint32_t)c->lease_ms : 0;
+  l->u.adaptive.permits = ttb__permits_of(c->max_limit, QUARTERS_A_MS,
+                                          c->lease_ms > 0 ? (uint32_t)c->lease_ms : 0, AHEAD_MS);
   l->u.adaptive.timeout_ms = c->timeout_ms > 0 ? (uint32_t)c->timeout_ms : 0;
   l->u.adaptive.measure = c->measure_samples;
   l->u.adaptive.quantile = (uint32_t)c->quantile_ppm;
@@ -121,18 +121,6 @@ static uint64_t quarters(uint64_t now_ms, uint64_t now_ns) {
   return now_ms * QUARTERS_A_MS + now_ns % 1000000 / (1000000 / QUARTERS_A_MS);
 }
 
-/* How long ago a permit was taken; 0 if its taker's clock was ahead of ours. */
-static uint64_t age_of(uint64_t time, uint64_t now) {
-  uint64_t age = (now - time) & TTB__PERMIT_TIME;
-  return age <= TTB__PERMIT_TIME - AHEAD ? age : 0;
-}
-
-static bool is_out(const ttb__limiter *l, uint64_t w, uint64_t now) {
-  if (ttb__permit_holder(w) == 0) return false;
-  uint64_t lease = (uint64_t)l->u.adaptive.lease_ms * QUARTERS_A_MS;
-  return lease == 0 || age_of(w, now) < lease;
-}
-
 /* Notes that n permits were out at once. */
 static void saw(adaptive_slot *s, uint32_t n) {
   uint64_t w = ttb__load_rlx(&s->marks);
@@ -140,29 +128,27 @@ static void saw(adaptive_slot *s, uint32_t n) {
   }
 }
 
+/* Notes that permit i is out. */
+static int64_t took(adaptive_slot *s, int64_t ticket) {
+  uint64_t next = (uint64_t)ttb__ticket_unpack(ticket).permit + 1, high = ttb__load_rlx(&s->high);
+  while (high < next && !ttb__cas_rlx(&s->high, &high, next)) continue;
+  return ticket;
+}
+
 static int64_t acquire(ttb__limiter *l, void *slot, uint32_t number, uint32_t ask,
                        uint64_t now_ns) {
   adaptive_slot *s = slot;
+  const ttb__permits *p = &l->u.adaptive.permits;
   ttb__a64 *permits = permits_of(l, s);
-  uint64_t now = quarters(ttb__limiter_clock(l, now_ns), now_ns), w;
-  uint32_t limit = (uint32_t)(limit_q32(l, ttb__load_rlx(&s->limit)) >> 32);
-  uint32_t hint = l->u.adaptive.hint;
+  uint64_t now = quarters(ttb__limiter_clock(l, now_ns), now_ns);
+  uint32_t limit = (uint32_t)(limit_q32(l, ttb__load_rlx(&s->limit)) >> 32), first = 0;
   (void)ask;
-  if (l->row != TTB__NO_ROW && hint < limit) {
-    w = ttb__load_rlx(&permits[hint]);
-    int64_t t = is_out(l, w, now) ? TTB_LIMIT : ttb__permit_take(permits, number, hint, w, l->row, now);
-    if (t >= 0) return t;
-  }
-  for (uint32_t i = 0; i < limit; i++) {
-    w = ttb__load_rlx(&permits[i]);
-    if (is_out(l, w, now)) continue;
-    int64_t t = ttb__permit_take(permits, number, i, w, l->row, now);
-    if (t < 0) continue;
-    saw(s, i + 1); /* all below it were out */
-    return t;
-  }
-  saw(s, limit);
-  return TTB_LIMIT;
+  if (l->row != TTB__NO_ROW && l->u.adaptive.hint < limit) first = l->u.adaptive.hint;
+  int64_t t = ttb__permit_take(p, permits, number, first, l->row, now);
+  if (t >= 0) return took(s, t);
+  t = ttb__permits_search(p, permits, number, 0, limit, l->row, now);
+  saw(s, t < 0 ? limit : ttb__ticket_unpack(t).permit + 1); /* all below it were out */
+  return t < 0 ? t : took(s, t);
 }
 
 /* ---- windows ---- */
@@ -213,14 +199,20 @@ static bool is_over(const ttb__limiter *l, uint64_t sum, uint64_t drops, uint64_
 }
 
 /* The most permits that were out, as far as a rule wants to know: it asks only
- * whether half the limit was. The one just given back counts. */
-static uint32_t most_out(const ttb__limiter *l, const adaptive_slot *s, uint32_t limit,
-                         uint32_t seen, uint64_t now) {
-  const ttb__a64 *permits = permits_of(l, s);
-  uint32_t out = 1;
-  if (2 * (uint64_t)seen > limit) return seen;
-  for (uint32_t i = 0; i < l->u.adaptive.params.max && 2 * (uint64_t)out <= limit; i++)
-    out += is_out(l, ttb__load_rlx(&permits[i]), now);
+ * whether half the limit was. The one just given back counts; one that is taken
+ * while we look may not. */
+static uint32_t most_out(const ttb__limiter *l, adaptive_slot *s, uint32_t limit, uint32_t seen,
+                         uint64_t now) {
+  const ttb__permits *p = &l->u.adaptive.permits;
+  uint64_t high = ttb__load_rlx(&s->high);
+  uint32_t n = high < p->n ? (uint32_t)high : p->n, out = 1, last = 0;
+  if (2 * (uint64_t)seen > limit || 2 * (uint64_t)n < limit) return seen;
+  for (uint32_t i = 0; i < n; i++) {
+    if (!ttb__permit_is_out(p, ttb__load_rlx(ttb__permit_at(p, permits_of(l, s), i)), now)) continue;
+    last = i + 1;
+    if (2 * (uint64_t)++out > limit) return out;
+  }
+  if (high != last) (void)ttb__cas_rlx(&s->high, &high, last);
   return out > seen ? out : seen;
 }
 
@@ -280,13 +272,13 @@ static void sample(const ttb__limiter *l, adaptive_slot *s, uint32_t slot, uint6
 static int32_t report(ttb__limiter *l, void *slot, ttb__ticket t, int32_t outcome,
                       uint64_t now_ns) {
   adaptive_slot *s = slot;
-  uint64_t taken;
-  int32_t code = ttb__permit_give(permits_of(l, s), l->u.adaptive.params.max, t, &taken);
+  uint64_t was;
+  int32_t code = ttb__permit_give(&l->u.adaptive.permits, permits_of(l, s), t, &was);
   if (code < 0) return code;
   if (l->row != TTB__NO_ROW) l->u.adaptive.hint = t.permit;
   if (outcome >= TTB_IGNORED) return TTB_OK;
   uint64_t now_ms = ttb__limiter_clock(l, now_ns), now = quarters(now_ms, now_ns);
-  sample(l, s, t.slot, age_of(taken, now), outcome == TTB_FAILURE, now_ms, now);
+  sample(l, s, t.slot, ttb__permit_age(&l->u.adaptive.permits, was, now), outcome == TTB_FAILURE, now_ms, now);
   return TTB_OK;
 }
 
@@ -304,28 +296,27 @@ static uint64_t known_latency(const ttb__limiter *l, uint64_t a) {
 static int32_t look(const ttb__limiter *l, void *slot, uint32_t ask, uint64_t now_ns,
                     ttb_limiter_info *ret) {
   const adaptive_slot *s = slot;
-  const ttb__a64 *permits = permits_of(l, s);
+  const ttb__permits *p = &l->u.adaptive.permits;
   uint64_t now = quarters(ttb__clock_peek(&l->region->clock, now_ns), now_ns), oldest = 0;
   (void)ask;
   ret->limit = (uint32_t)(limit_q32(l, ttb__load_rlx(&s->limit)) >> 32);
   ret->measuring = measures(l, ttb__load_rlx(&s->edge));
   ret->latency_ns = known_latency(l, ttb__load_rlx(&s->a)) * 125 / 8;
-  for (uint32_t i = 0; i < l->u.adaptive.params.max; i++) {
-    uint64_t w = ttb__load_rlx(&permits[i]);
-    bool out = is_out(l, w, now);
+  for (uint32_t i = 0; i < p->n; i++) {
+    uint64_t w = ttb__load_rlx(ttb__permit_at(p, permits_of(l, s), i));
+    bool out = ttb__permit_is_out(p, w, now), asked = i < ret->limit;
     ret->in_use += out;
-    ret->available += !out && i < ret->limit;
-    if (out && i < ret->limit && age_of(w, now) > oldest) oldest = age_of(w, now);
+    ret->available += !out && asked;
+    if (out && asked && ttb__permit_age(p, w, now) > oldest) oldest = ttb__permit_age(p, w, now);
   }
   if (ret->available > 0) return TTB_OK;
-  uint64_t lease = (uint64_t)l->u.adaptive.lease_ms * QUARTERS_A_MS;
   /* A report may come sooner, but only leases have a time. */
-  ret->retry_after_ns = lease == 0 ? -1 : (int64_t)((lease - oldest) * 250);
+  ret->retry_after_ns = p->lease == 0 ? -1 : (int64_t)((p->lease - oldest) * 250);
   return TTB_LIMIT;
 }
 
 static void give_all(const ttb__limiter *l, void *slot, uint32_t row) {
-  ttb__permits_give_all(permits_of(l, slot), l->u.adaptive.params.max, row);
+  ttb__permits_give_all(&l->u.adaptive.permits, permits_of(l, slot), row);
 }
 
 const ttb__limiter_kind ttb__limiter_adaptive = {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Inside a limiter: the private handle, the rows of kinds, what a slot is.
  *
- *     bulkhead       permits words {nonce 20 | holder 9 | deadline 35 (virtual ms)}
+ *     bulkhead       permits words (permit.h)
  *     rate           one word: the time at which the key is idle, 1/256 ns
  *     retry          16 buckets (turns.h): retries, first attempts
  *     retry tokens   one word: millionths of a token that are missing
@@ -12,7 +12,8 @@
  * I1  All zero is an unused slot, of every kind. A slot has no header.
  * I2  Every decision is one word changed by one compare-and-swap (or a bucket
  *     by one addition), so a caller killed anywhere leaves all legal. Words
- *     decide alone: relaxed is enough everywhere.
+ *     decide alone: relaxed is enough everywhere but between a permit and the bit
+ *     that hides it (permit.h).
  * I3  What is in flight stands in words that say whose it is (permit.h, and the
  *     cells of concurrent.c): it is given back by a swap from exactly that, or by
  *     who cleans up a dead row. */
@@ -25,6 +26,7 @@
 #include "../base/rows.h"
 #include "../base/ticket.h"
 #include "limits.h"
+#include "permit.h"
 
 #include <trimtab/limiter.h>
 
@@ -53,11 +55,10 @@ typedef TTB__HANDLE_STRUCT ttb__limiter {
   uint32_t row; /* TTB__NO_ROW unless joined */
   union {
     struct {
-      uint32_t permits;
-      uint32_t top[TTB__LIMITER_CLASSES]; /* importance k may use permits 0 .. top[k]-1 */
-      uint32_t low[TTB__LIMITER_CLASSES]; /* below it begins what the less important use too */
-      uint32_t lease_ms;                  /* 0: none */
-      uint32_t hint;                      /* where a joined handle looks first */
+      ttb__permits permits;
+      uint32_t from[TTB__LIMITER_CLASSES]; /* importance k may use permits from[k] and up */
+      uint32_t own[TTB__LIMITER_CLASSES];  /* there begins what the less important use too */
+      uint32_t hint;                       /* where a joined handle looks first */
     } bulkhead;
     struct {
       uint64_t interval, horizon; /* of one event, of a burst; 1/256 ns */
@@ -77,9 +78,10 @@ typedef TTB__HANDLE_STRUCT ttb__limiter {
       uint32_t aggression, min_requests;
     } throttle;
     struct {
+      ttb__permits permits;
       ttb__limit_params params;
-      uint32_t algorithm, window_ms, samples, lease_ms, timeout_ms; /* ms 0: none */
-      uint32_t measure, quantile;                                   /* calls, ppm */
+      uint32_t algorithm, window_ms, samples, timeout_ms; /* ms 0: none */
+      uint32_t measure, quantile;                         /* calls, ppm */
       uint32_t hint; /* where a joined handle looks first */
     } adaptive;
     struct {

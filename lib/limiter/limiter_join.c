@@ -13,7 +13,7 @@ void ttb__limiter_use_row(ttb__limiter *l, ttb__row mine) {
   l->mine = mine;
   /* Each begins on a line of its own as far as there are lines. */
   if (l->number == TTB_LIMITER_BULKHEAD)
-    l->u.bulkhead.hint = l->row * 8 % l->u.bulkhead.permits;
+    l->u.bulkhead.hint = l->row * 8 % l->u.bulkhead.permits.n;
 }
 
 int32_t ttb_limiter_join(const ttb_limiter *shared, uint64_t token, ttb_limiter *ret) {

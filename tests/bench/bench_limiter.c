@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Limits that are not reached: what every call pays. */
+/* What every call pays of limits that are not reached; and of those that are, or
+ * nearly: a refusal must cost no more the more is refused. */
 #include <stddef.h>
 
 #include <trimtab/limiter.h>
@@ -36,10 +37,35 @@ static void keyed(void *ctx, uint64_t n) {
   }
 }
 
+/* Tables that are full, or nearly: all but `left` permits are out. */
+#define CROWDS 7
+static const struct crowd {
+  const char *name;
+  uint32_t kind, permits, left;
+} crowds[CROWDS] = {
+    {"bulkhead of 25, the last permit+report", TTB_LIMITER_BULKHEAD, 25, 1},
+    {"bulkhead of 1,000, the last permit+report", TTB_LIMITER_BULKHEAD, 1000, 1},
+    {"bulkhead of 16,384, the last permit+report", TTB_LIMITER_BULKHEAD, 16384, 1},
+    {"bulkhead of 25, full: refused", TTB_LIMITER_BULKHEAD, 25, 0},
+    {"bulkhead of 1,000, full: refused", TTB_LIMITER_BULKHEAD, 1000, 0},
+    {"bulkhead of 16,384, full: refused", TTB_LIMITER_BULKHEAD, 16384, 0},
+    {"adaptive, 900 of 1,000 out: acquire+report", TTB_LIMITER_ADAPTIVE, 1000, 100},
+};
+
+static int crowd(ttb_limiter *l, const struct crowd *x) {
+  ttb_limiter_config c = TTB_CONFIG(ttb_limiter_config);
+  c.kind = x->kind;
+  c.permits = c.max_limit = c.min_limit = x->permits;
+  if (ttb_limiter_new(l, &c, NULL) < 0) return -1;
+  for (uint32_t i = x->left; i < x->permits; i++)
+    if (ttb_limiter_acquire(l, 0, 0, now) < 0) return -1;
+  return 0;
+}
+
 int main(int argc, char **argv) {
   bench b = bench_start(argc, argv);
   ttb_limiter bulkhead, mine[2], rate, refused, retry, tokens, throttle;
-  ttb_limiter adaptive[4], own[2], concurrent, row, clients;
+  ttb_limiter adaptive[4], each, own[2], concurrent, row, clients, full[CROWDS];
   ttb_limiter_config c = TTB_CONFIG(ttb_limiter_config);
   c.permits = 64;
   if (ttb_limiter_new(&bulkhead, &c, NULL) < 0 || ttb_limiter_join(&bulkhead, 1, &mine[0]) < 0 ||
@@ -66,6 +92,9 @@ int main(int argc, char **argv) {
     c.algorithm = a;
     if (ttb_limiter_new(&adaptive[a - 1], &c, NULL) < 0) return 1;
   }
+  c.algorithm = TTB_LIMIT_VEGAS;
+  c.limit_window_ms = TTB_OFF;
+  if (ttb_limiter_new(&each, &c, NULL) < 0) return 1;
   if (ttb_limiter_join(&adaptive[2], 1, &own[0]) < 0 || ttb_limiter_join(&adaptive[2], 1, &own[1]) < 0)
     return 1;
   c = TTB_CONFIG(ttb_limiter_config);
@@ -77,6 +106,9 @@ int main(int argc, char **argv) {
   c.rate = 1000000000;
   c.burst = 1000000;
   if (ttb_limiter_new(&clients, &c, NULL) < 0) return 1;
+
+  for (int i = 0; i < CROWDS; i++)
+    if (crowd(&full[i], &crowds[i]) < 0) return 1;
 
   bench_one(&b, "bulkhead acquire+report", BENCH_ADD, call, &bulkhead);
   bench_one(&b, "bulkhead acquire+report, joined", BENCH_ADD, call, &mine[0]);
@@ -90,13 +122,18 @@ int main(int argc, char **argv) {
   bench_one(&b, "adaptive acquire+report, vegas", BENCH_ADD, call, &adaptive[1]);
   bench_one(&b, "adaptive acquire+report, gradient2", BENCH_ADD, call, &adaptive[2]);
   bench_one(&b, "adaptive acquire+report, gradient", BENCH_ADD, call, &adaptive[3]);
+  bench_one(&b, "adaptive acquire+report, vegas, each call a window", BENCH_ADD, call, &each);
   bench_one(&b, "adaptive acquire+report, gradient2 joined", BENCH_ADD, call, &own[0]);
   bench_two(&b, "adaptive acquire+report, 2 threads joined", call_of, own);
   bench_one(&b, "concurrent first attempt+report, joined", BENCH_ADD, call, &row);
   bench_one(&b, "rate acquire, one of 100,000 keys", BENCH_ADD, keyed, &clients);
+  for (int i = 0; i < CROWDS; i++)
+    bench_one(&b, crowds[i].name, BENCH_ADD, crowds[i].left ? call : acquire, &full[i]);
   int status = bench_end(&b);
+  for (int i = 0; i < CROWDS; i++) ttb_limiter_free(&full[i]);
   for (int i = 0; i < 2; i++) ttb_limiter_free(&own[i]);
   for (int i = 0; i < 4; i++) ttb_limiter_free(&adaptive[i]);
+  ttb_limiter_free(&each);
   ttb_limiter_free(&row);
   ttb_limiter_free(&concurrent);
   ttb_limiter_free(&clients);

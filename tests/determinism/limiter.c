@@ -48,7 +48,7 @@ static void run(dec_hash *h, uint64_t seed, uint32_t kind, uint32_t algorithm) {
       if (t >= 0) out[n++] = t;
     } else if (n > 0) {
       uint32_t k = (uint32_t)(dice >> 33) % n;
-      int32_t outcome = slot < 3 && i / 3000 % 2 ? TTB_FAILURE : (int32_t)((dice >> 20) % 5);
+      int32_t outcome = slot < 3 && i / 3000 % 2 ? TTB_FAILURE : (int32_t)((dice >> 20) % 6);
       dec_hash_add(h, (uint64_t)(int64_t)ttb_limiter_report(&l, out[k], outcome, now));
       out[k] = out[--n];
     }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* The limiter (lib/limiter): permits and budgets whose holder is killed and
- * recovered, a window that two reports end, keys that several claim at once. */
+ * recovered, bits that say which permits are out, a window that two reports end,
+ * keys that several claim at once. */
 #include "../../lib/limiter/limiter.h"
 
 #include "explore.h"
@@ -10,6 +11,7 @@
 #define BYTES 1024
 
 static _Alignas(64) unsigned char memory[BYTES];
+static ttb_limiter shared;
 static ttb_limiter handle[EX_ACTORS]; /* joined, tokens 1.. */
 static int64_t ticket[EX_ACTORS];     /* from the set-up */
 
@@ -20,16 +22,15 @@ static struct {
 } g;
 
 static void make(ttb_limiter_config c) {
-  ttb_limiter l;
   c.threads = EX_ACTORS;
   ex_shared(memory, sizeof memory);
   ex_ghost(&g, sizeof g);
   ex_private(handle, sizeof handle);
   int64_t size = ttb_limiter_size(&c);
   ex_check(size > 0 && size <= BYTES, "the region fits");
-  ex_check(ttb_limiter_init(&l, memory, (uint64_t)size, &c) == TTB_OK, "init");
+  ex_check(ttb_limiter_init(&shared, memory, (uint64_t)size, &c) == TTB_OK, "init");
   for (uint64_t i = 0; i < EX_ACTORS; i++)
-    ex_check(ttb_limiter_join(&l, i + 1, &handle[i]) == TTB_OK, "join");
+    ex_check(ttb_limiter_join(&shared, i + 1, &handle[i]) == TTB_OK, "join");
 }
 
 static ttb_limiter_info info(uint32_t ask) {
@@ -85,6 +86,75 @@ const ex_harness ex_limiter_permits = {
     .actor = {permits_a, permits_b, recover_b},
     .check = check_permits,
     .crashable = 1u << 1,
+    .crashes = 1,
+    .bound = EX_COMPLETE,
+    .deep_bound = EX_COMPLETE,
+    .logic = {"recovers-nothing"},
+};
+
+/* ---- a permit that is given while others find it out ---- */
+
+/* Two permits, so that only the bit leads to the second; the first is out for
+ * good. All permits have just been looked at: nothing but the bits tells. */
+static void setup_bits(void) {
+  ttb_limiter_config c = TTB_CONFIG(ttb_limiter_config);
+  c.permits = 2;
+  make(c);
+  (void)ttb_limiter_acquire(&handle[3], 0, 0, NOW);
+  int64_t t = ttb_limiter_acquire(&handle[0], 0, 0, NOW);
+  ex_check(ttb_limiter_acquire(&handle[3], 0, 0, NOW) == TTB_LIMIT, "not all out");
+  (void)ttb_limiter_report(&shared, t, TTB_SUCCESS, NOW);
+  ticket[0] = ttb_limiter_acquire(&handle[0], 0, 0, NOW); /* its bit is clear */
+}
+static void bits_give(void) {
+  if (!ex_logic("gives-nothing")) (void)ttb_limiter_report(&handle[0], ticket[0], TTB_SUCCESS, NOW);
+}
+static void find(uint32_t actor) {
+  int64_t t = ttb_limiter_acquire(&handle[actor], 0, 0, NOW);
+  ex_check(t >= 0 || t == TTB_LIMIT, "acquire");
+  if (t < 0) return;
+  g.held[actor] = 1;
+  ex_check(g.held[1] + g.held[2] <= 1, "one permit, two holders");
+}
+static void bits_b(void) { find(1); }
+static void bits_c(void) { find(2); }
+static void check_found(void) {
+  int64_t t = ttb_limiter_acquire(&shared, 0, 0, NOW);
+  ex_check((t >= 0) != (g.held[1] + g.held[2] > 0), "a free permit is hidden, or granted twice");
+}
+
+const ex_harness ex_limiter_bits = {
+    .name = "limiter-bits",
+    .what = "a permit is given back while two others find it out, or free",
+    .setup = setup_bits,
+    .actor = {bits_give, bits_b, bits_c},
+    .check = check_found,
+    .bound = EX_COMPLETE,
+    .deep_bound = EX_COMPLETE,
+    .logic = {"gives-nothing"},
+};
+
+/* ---- the same, and one of them is killed and recovered ---- */
+
+static void bits_recover(void) {
+  uint32_t who = ex_choose(2);
+  ex_wait_dead(who);
+  g.held[who] = 0;
+  if (ex_logic("recovers-nothing")) return;
+  (void)ttb_limiter_recover(&handle[2], who + 1);
+}
+static void check_recovered(void) {
+  if ((ex_dead(0) || ex_dead(1)) && !ex_done(2)) return;
+  check_found();
+}
+
+const ex_harness ex_limiter_bits_kill = {
+    .name = "limiter-bits-kill",
+    .what = "a giver or a finder is killed and recovered beside the other",
+    .setup = setup_bits,
+    .actor = {bits_give, bits_b, bits_recover},
+    .check = check_recovered,
+    .crashable = 3,
     .crashes = 1,
     .bound = EX_COMPLETE,
     .deep_bound = EX_COMPLETE,

@@ -44,6 +44,8 @@
   ROW(ex_keys_find) \
   ROW(ex_keys_used) \
   ROW(ex_limiter_permits) \
+  ROW(ex_limiter_bits) \
+  ROW(ex_limiter_bits_kill) \
   ROW(ex_limiter_window) \
   ROW(ex_limiter_budget) \
   ROW(ex_limiter_keys) \

@@ -76,6 +76,8 @@ static const struct {
     {"lib/balancer/eligibility.c", "acq_rel cas"}, /* word and bitmap */
     {"lib/health/outlier_room.c", "acquire load"}, /* of the epoch: a load of what is stored later, */
     {"lib/health/outlier_count.c", "release cas"}, /* by who saw what this caller stores after it */
+    {"lib/limiter/permit.c", "acquire newest"},    /* permit and bit */
+    {"lib/limiter/permit.c", "acquire cas"},
 };
 
 static bool is_beyond(const ex_site *s, const char *what) {

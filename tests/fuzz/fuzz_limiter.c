@@ -68,11 +68,15 @@ static void operate(ttb_limiter *shared, ttb_limiter *mine, unsigned char *mem, 
     switch (op.kind & 7) {
     case 0:
     case 1: {
+      ttb_limiter_info i = TTB_CONFIG(ttb_limiter_info);
+      bool known = ttb_limiter_explain(l, op.slot, op.ask, now, &i) == TTB_OK;
       int64_t t = ttb_limiter_acquire(l, op.slot, op.ask, now);
+      if (known && !scribbled && (i.kind == TTB_LIMITER_BULKHEAD || i.kind == TTB_LIMITER_ADAPTIVE))
+        must((t >= 0) == (i.available > 0)); /* no bit hides a free permit */
       if (t >= 0) out[n++ % OUT] = t;
       break;
     }
-    case 2: (void)ttb_limiter_report(l, out[op.ask % OUT], op.value % 6, now); break;
+    case 2: (void)ttb_limiter_report(l, out[op.ask % OUT], op.value % 7, now); break;
     case 3: (void)ttb_limiter_report(l, (int64_t)time, op.value, now); break;
     case 4: {
       ttb_limiter_backoff_config c = TTB_CONFIG(ttb_limiter_backoff_config);
@@ -94,7 +98,7 @@ static void operate(ttb_limiter *shared, ttb_limiter *mine, unsigned char *mem, 
     case 6: {
       uint32_t slots[4] = {op.slot, op.ask, op.value, 0}, asks[4] = {op.ask, 0, 1, op.value};
       int64_t tickets[4];
-      int32_t codes[4], outcomes[4] = {op.value % 5, op.slot % 5, 0, 4};
+      int32_t codes[4], outcomes[4] = {op.value % 6, op.slot % 6, 0, 4};
       must(ttb_limiter_acquire_n(l, slots, asks, 4, now, tickets) <= 4);
       must(ttb_limiter_report_n(l, tickets, outcomes, 4, now, codes) <= 4);
       uint64_t keys[4] = {op.slot, op.ask, time, op.value};

@@ -3,7 +3,8 @@
  *
  * 1. Two processes, two addresses: what one takes, the other does not get.
  * 2. Single-stepped: killed at every instruction of acquire, report and recover,
- *    then recovered: every permit is there again, and no more than there are.
+ *    then recovered: every permit is there again, and no more than there are. Or
+ *    not recovered: those that are not out are found 100 ms later at the latest.
  * 3. Torture: six workers on one bulkhead, killed at random; then on an adaptive
  *    limit that moves with each report. By what they write down themselves there
  *    are never more permits in their hands than there are, and none of them above
@@ -39,13 +40,16 @@ static ttb_limiter_info info(const ttb_limiter *l, uint32_t slot, uint32_t ask) 
 }
 
 /* Takes all there are of a slot and gives them back: how many. */
-static int take_all(ttb_limiter *l, uint32_t slot, uint32_t ask) {
+static int take_all_at(ttb_limiter *l, uint32_t slot, uint32_t ask, uint64_t now) {
   int64_t t[64];
   int n = 0;
-  while (n < 64 && (t[n] = ttb_limiter_acquire(l, slot, ask, T0)) >= 0) n++;
+  while (n < 64 && (t[n] = ttb_limiter_acquire(l, slot, ask, now)) >= 0) n++;
   for (int i = 0; i < n; i++)
-    if (ttb_limiter_report(l, t[i], TTB_CANCELLED, T0) != TTB_OK) return -1;
+    if (ttb_limiter_report(l, t[i], TTB_CANCELLED, now) != TTB_OK) return -1;
   return n;
+}
+static int take_all(ttb_limiter *l, uint32_t slot, uint32_t ask) {
+  return take_all_at(l, slot, ask, T0);
 }
 
 /* ---- 1. two processes ---- */
@@ -95,9 +99,10 @@ static int two_processes(uint32_t kind, uint32_t ask, uint32_t half) {
 typedef struct stepped {
   const char *name;
   uint32_t kind, ask;
-  int held;      /* permits the child has before the call */
-  bool reports;  /* the call is a report of the last of them, else an acquire */
-  bool recovers; /* the call is a recover of a third process, that holds two */
+  int held;        /* acquires of the child before the call; above PERMITS they are refused */
+  bool reports;    /* the call is a report of the last granted, else an acquire */
+  bool recovers;   /* the call is a recover of a third process, that holds two */
+  bool left_alone; /* nobody recovers it */
   int32_t outcome, lease_ms;
   /* */
   ttb_limiter parent, child;
@@ -142,7 +147,10 @@ static void enter(singlestep *s) {
   ttb_limiter l;
   if (ttb_limiter_attach(&l, s->mem, s->size) < 0 || ttb_limiter_join(&l, 2, &x->child) < 0)
     _exit(1);
-  for (int i = 0; i < x->held; i++) x->ticket = ttb_limiter_acquire(&x->child, 0, x->ask, T0);
+  for (int i = 0; i < x->held; i++) {
+    int64_t t = ttb_limiter_acquire(&x->child, 0, x->ask, T0);
+    if (t >= 0) x->ticket = t;
+  }
 }
 
 static void call(singlestep *s) {
@@ -154,6 +162,7 @@ static void call(singlestep *s) {
 
 static int recover_stepped(singlestep *s) {
   stepped *x = s->ctx;
+  if (x->left_alone) return 0;
   int32_t freed = ttb_limiter_recover(&x->parent, 2);
   if (freed < 1) return wrong("recover", freed);
   if (!x->recovers) return 0;
@@ -161,8 +170,20 @@ static int recover_stepped(singlestep *s) {
   return freed == 1 || freed == 2 ? 0 : wrong("recover of the third", freed);
 }
 
+/* What the dead one does not hold is found in time, whatever bits it left. */
+static int check_left_alone(stepped *x, int ended) {
+  int out = (int)info(&x->parent, 0, 0).in_use;
+  int held = x->held < PERMITS ? x->held : PERMITS, after = held;
+  if (x->reports) after--;
+  else if (held < PERMITS) after++;
+  if (out != after && (ended || out != held)) return wrong("out", out);
+  int found = take_all_at(&x->parent, 0, 0, T0 + 100 * MS);
+  return found == PERMITS - out ? 0 : wrong("found", found);
+}
+
 static int check_stepped(singlestep *s, int ended) {
   stepped *x = s->ctx;
+  if (x->left_alone) return check_left_alone(x, ended);
   ttb_limiter_stats stats = {.struct_size = sizeof stats};
   (void)ttb_limiter_statistics(&x->parent, &stats);
   if (stats.joined != 1) return wrong("rows", stats.joined);
@@ -201,7 +222,17 @@ static int single_steps(unsigned *passed, unsigned *failed) {
       {.name = "bulkhead acquire, the last but one", .kind = TTB_LIMITER_BULKHEAD, .held = 2},
       {.name = "bulkhead acquire, refused", .kind = TTB_LIMITER_BULKHEAD, .held = 3},
       {.name = "bulkhead acquire, with a lease", .kind = TTB_LIMITER_BULKHEAD, .lease_ms = 1000},
+      {.name = "bulkhead acquire, past others, with a lease", .kind = TTB_LIMITER_BULKHEAD,
+       .held = 2, .lease_ms = 1000},
       {.name = "bulkhead report", .kind = TTB_LIMITER_BULKHEAD, .held = 2, .reports = true},
+      {.name = "bulkhead report, of one found out", .kind = TTB_LIMITER_BULKHEAD, .held = 4,
+       .reports = true},
+      {.name = "bulkhead acquire, past others, left alone", .kind = TTB_LIMITER_BULKHEAD,
+       .held = 2, .left_alone = true},
+      {.name = "bulkhead acquire, refused, left alone", .kind = TTB_LIMITER_BULKHEAD, .held = 3,
+       .left_alone = true},
+      {.name = "bulkhead report, left alone", .kind = TTB_LIMITER_BULKHEAD, .held = 4,
+       .reports = true, .left_alone = true},
       {.name = "bulkhead recover", .kind = TTB_LIMITER_BULKHEAD, .recovers = true},
       {.name = "rate acquire", .kind = TTB_LIMITER_RATE},
       {.name = "rate cancel", .kind = TTB_LIMITER_RATE, .held = 2, .reports = true,
@@ -211,6 +242,10 @@ static int single_steps(unsigned *passed, unsigned *failed) {
        .outcome = TTB_CANCELLED},
       {.name = "adaptive acquire", .kind = TTB_LIMITER_ADAPTIVE, .held = 1},
       {.name = "adaptive acquire, refused", .kind = TTB_LIMITER_ADAPTIVE, .held = 3},
+      {.name = "adaptive acquire, past others, left alone", .kind = TTB_LIMITER_ADAPTIVE,
+       .held = 2, .left_alone = true},
+      {.name = "adaptive report, left alone", .kind = TTB_LIMITER_ADAPTIVE, .held = 4,
+       .reports = true, .left_alone = true},
       {.name = "adaptive report, a window ends", .kind = TTB_LIMITER_ADAPTIVE, .held = 2,
        .reports = true},
       {.name = "adaptive recover", .kind = TTB_LIMITER_ADAPTIVE, .recovers = true},

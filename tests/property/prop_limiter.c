@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* The limiter against plain references: prop_limiter [STEPS [SEED]].
  *
- * Bulkhead: an array of who holds what until when. Rate: a bucket of tokens, in
+ * Bulkhead: an array of who holds what until when; now and then bits are left set
+ * as by a process killed, which may hide permits for 100 ms or until recover. Rate: a bucket of tokens, in
  * the limiter's own units to the last bit, and an exact one that it must never
  * outrun. Retry: a list of attempts. Tokens: a number. Throttle: the formula in
  * doubles. Backoff: its bounds. Adaptive: a list of the permits that are out; the
@@ -9,8 +10,7 @@
 #include <math.h>
 #include <string.h>
 
-#include "../../lib/limiter/limits.h"
-#include <trimtab/limiter.h>
+#include "../../lib/limiter/limiter.h"
 
 #include "check.h"
 
@@ -26,8 +26,9 @@ static ttb_limiter_info info(const ttb_limiter *l, uint32_t slot, uint32_t ask, 
 /* ---- bulkhead ---- */
 
 #define SLOTS 3
-#define PERMITS 20
+#define PERMITS 200
 #define HANDLES 4
+#define PAUSE_MS 100
 
 typedef struct held {
   int64_t ticket;
@@ -38,7 +39,8 @@ typedef struct held {
 
 typedef struct model {
   held at[SLOTS][PERMITS];
-  uint32_t top[4], low[4];
+  uint64_t certain[SLOTS]; /* ms from which on nothing is hidden */
+  uint32_t from[4], own[4];
 } model;
 
 static bool is_free(const model *m, uint32_t slot, uint32_t i, uint64_t now_ms) {
@@ -52,6 +54,23 @@ static uint32_t free_between(const model *m, uint32_t slot, uint32_t from, uint3
   return n;
 }
 
+/* As a process leaves it that was killed between a bit and its permit. */
+static void leave_bits(check *c, const ttb_limiter *l, uint32_t slot, uint32_t permits) {
+  const ttb__limiter *h = ttb__limiter_of(l);
+  ttb__a64 *skip = (ttb__a64 *)ttb__limiter_slot_at(h, slot) + 1;
+  for (uint32_t n = (uint32_t)check_below(c, permits); n-- > 0;) {
+    uint32_t i = (uint32_t)check_below(c, permits);
+    (void)ttb__or_rlx(&skip[i / 64], UINT64_C(1) << i % 64);
+  }
+}
+
+/* 63, 64, 65 and what is far from it. */
+static uint32_t some_permits(check *c, uint32_t most) {
+  if (check_chance(c, 1, 2)) return 1 + (uint32_t)check_below(c, 20);
+  uint32_t n = 64 * (uint32_t)check_between(c, 1, 3) + (uint32_t)check_below(c, 3) - 1;
+  return check_chance(c, 1, 2) && n < most ? n : 1 + (uint32_t)check_below(c, most);
+}
+
 static void bulkhead_life(check *c, uint32_t steps) {
   ttb_limiter_config k = TTB_CONFIG(ttb_limiter_config);
   ttb_limiter h[HANDLES]; /* 0 shared, the others joined by processes 1, 2, 3 */
@@ -59,71 +78,84 @@ static void bulkhead_life(check *c, uint32_t steps) {
   bool joined[HANDLES] = {true};
   memset(&m, 0, sizeof m);
   k.capacity = SLOTS;
-  k.permits = 1 + (uint32_t)check_below(c, PERMITS);
+  k.permits = some_permits(c, PERMITS);
   k.reserve_1 = (uint32_t)check_below(c, k.permits);
   k.reserve_2 = (uint32_t)check_below(c, k.permits);
   k.reserve_3 = check_chance(c, 1, 2) ? 0 : (uint32_t)check_below(c, k.permits);
-  k.lease_ms = check_chance(c, 1, 2) ? TTB_OFF : (int32_t)check_between(c, 1, 50);
+  k.lease_ms = check_chance(c, 1, 2) ? TTB_OFF : (int32_t)check_between(c, 1, 400);
   k.threads = HANDLES;
-  const uint32_t tops[4] = {k.permits, k.permits - k.reserve_1, k.permits - k.reserve_2,
-                            k.permits - k.reserve_3};
-  memcpy(m.top, tops, sizeof tops);
-  for (int a = 0; a < 4; a++)
+  const uint32_t from[4] = {0, k.reserve_1, k.reserve_2, k.reserve_3};
+  memcpy(m.from, from, sizeof from);
+  for (int a = 0; a < 4; a++) {
+    m.own[a] = k.permits;
     for (int b = 0; b < 4; b++)
-      if (tops[b] < tops[a] && tops[b] > m.low[a]) m.low[a] = tops[b];
+      if (from[b] > from[a] && from[b] < m.own[a]) m.own[a] = from[b];
+  }
   if (ttb_limiter_new(&h[0], &k, NULL) != TTB_OK) {
     CHECK(c, false, "new");
     return;
   }
   uint64_t now = T0;
   int64_t old[16] = {0};
-  uint32_t olds = 0;
+  uint32_t olds = 0, bias = (uint32_t)check_between(c, 15, 24); /* few are out, or all */
   while (steps-- > 0 && check_step(c)) {
     now += check_below(c, 3) * MS;
     uint32_t who = (uint32_t)check_below(c, HANDLES), slot = (uint32_t)check_below(c, SLOTS);
-    uint32_t ask = (uint32_t)check_below(c, 4), kind = (uint32_t)check_below(c, 40);
+    uint32_t ask = (uint32_t)check_below(c, 4), kind = (uint32_t)check_below(c, 42);
     uint64_t ms = now / MS;
     if (!joined[who]) {
       int32_t code = ttb_limiter_join(&h[0], who, &h[who]);
       joined[who] = code == TTB_OK;
       CHECK(c, joined[who], "join: %d", code);
     }
-    if (kind < 18) {
-      uint32_t can = free_between(&m, slot, 0, m.top[ask], ms);
+    if (kind < bias) {
+      uint32_t can = free_between(&m, slot, m.from[ask], k.permits, ms);
+      bool certain = ms >= m.certain[slot];
       ttb_limiter_info i = info(&h[0], slot, ask, now);
       CHECK(c, i.available == can, "available %u, %u are free", i.available, can);
       int64_t t = ttb_limiter_acquire(&h[who], slot, ask, now);
-      CHECK(c, (t >= 0) == (can > 0), "ticket %lld, %u are free", (long long)t, can);
+      CHECK(c, (t >= 0) == (can > 0) || (t < 0 && !certain), "ticket %lld, %u are free",
+            (long long)t, can);
       if (t < 0) {
         CHECK(c, t == TTB_LIMIT, "code %lld", (long long)t);
         continue;
       }
       uint32_t p = (uint32_t)(t >> 48);
-      CHECK(c, p < m.top[ask] && is_free(&m, slot, p, ms), "permit %u of importance %u", p, ask);
+      CHECK(c, p >= m.from[ask] && p < k.permits && is_free(&m, slot, p, ms),
+            "permit %u of importance %u", p, ask);
       if (p >= PERMITS) break;
-      CHECK(c, p >= m.low[ask] || free_between(&m, slot, m.low[ask], m.top[ask], ms) == 0,
-            "permit %u, though one of its own was free", p);
+      /* The lowest; a joined handle's last one, if that is of its own. */
+      uint32_t below = who == 0 || p >= m.own[ask] ? p : m.from[ask];
+      CHECK(c, !certain || free_between(&m, slot, m.from[ask], below, ms) == 0,
+            "permit %u, though a lower one was free", p);
       uint64_t until = k.lease_ms > 0 ? ms + (uint64_t)k.lease_ms : UINT64_MAX;
       m.at[slot][p] = (held){t, until, who, true};
-    } else if (kind < 36) { /* a report: held, or an old one */
+    } else if (kind < 37) { /* a report: held, or an old one */
       held *x = &m.at[slot][check_below(c, k.permits)];
       int64_t t = x->taken ? x->ticket : old[check_below(c, 16)];
       bool good = false;
       uint32_t p = (uint32_t)(t >> 48), s = (uint32_t)ttb_ticket_slot(t);
       if (p < PERMITS && s < SLOTS) good = m.at[s][p].taken && m.at[s][p].ticket == t;
-      int32_t code = ttb_limiter_report(&h[who], t, (int32_t)check_below(c, 5), now);
+      int32_t code = ttb_limiter_report(&h[who], t, (int32_t)check_below(c, 6), now);
       CHECK(c, code == (good ? TTB_OK : TTB_STALE), "report: %d", code);
       if (good) m.at[s][p].taken = false;
       old[olds++ % 16] = t;
-    } else if (kind == 36) { /* anything */
+    } else if (kind == 37) { /* anything */
       int64_t t = (int64_t)(check_rand(c) >> 1);
       uint32_t p = (uint32_t)(t >> 48), s = (uint32_t)ttb_ticket_slot(t);
       bool is_one = s < SLOTS && p < PERMITS && m.at[s][p].taken && m.at[s][p].ticket == t;
       if (!is_one) CHECK(c, ttb_limiter_report(&h[0], t, 0, now) < 0, "a made-up ticket");
     } else if (who > 0 && joined[who]) { /* leaves, or dies and is recovered by another */
       uint32_t other = who % 3 + 1;
-      if (kind == 37 || !joined[other]) ttb_limiter_free(&h[who]);
+      bool dies = kind > 38 && joined[other];
+      if (dies && kind > 39) {
+        leave_bits(c, &h[0], slot, k.permits);
+        m.certain[slot] = ms + PAUSE_MS;
+      }
+      if (dies && kind == 41) continue; /* nobody knows yet */
+      if (!dies) ttb_limiter_free(&h[who]);
       else CHECK(c, ttb_limiter_recover(&h[other], who) == 1, "recover");
+      for (uint32_t s = 0; s < SLOTS; s++) m.certain[s] = 0;
       joined[who] = false;
       for (uint32_t s = 0; s < SLOTS; s++)
         for (uint32_t p = 0; p < k.permits; p++)
@@ -247,9 +279,9 @@ static void tokens_life(check *c, uint32_t steps) {
     int64_t t = ttb_limiter_acquire(&l, 0, attempt, T0);
     CHECK(c, (t >= 0) == (attempt == 0 || 2 * left > full), "ticket %" PRId64, t);
     if (t < 0) t = ttb_limiter_acquire(&l, 0, 0, T0);
-    int32_t outcome = (int32_t)check_below(c, 5);
+    int32_t outcome = (int32_t)check_below(c, 6);
     CHECK(c, ttb_limiter_report(&l, t, outcome, T0) == TTB_OK, "report");
-    if (outcome == TTB_FAILURE) left = left > 1000000 ? left - 1000000 : 0;
+    if (outcome == TTB_FAILURE || outcome == TTB_SLOW_FAILURE) left = left > 1000000 ? left - 1000000 : 0;
     if (outcome == TTB_SUCCESS || outcome == TTB_SLOW)
       left = left + k.ratio_ppm < full ? left + k.ratio_ppm : full;
     CHECK(c, info(&l, 0, 0, T0).balance_ppm == left, "left %" PRId64, left);
@@ -294,7 +326,7 @@ static void backoff(check *c) {
 
 /* ---- adaptive ---- */
 
-#define MOST 60
+#define MOST 200
 
 /* Exactly those below the limit are granted, the lowest first; latencies of
  * Vegas' least are those that passed; the limit moves as AIMD says. */
@@ -304,14 +336,17 @@ static void adaptive_life(check *c, uint32_t steps) {
   struct {
     int64_t ticket;
     uint64_t since;
-    bool out;
+    bool out; /* not reported, and no other has it */
   } at[MOST] = {{0, 0, false}};
   k.kind = TTB_LIMITER_ADAPTIVE;
   k.algorithm = check_chance(c, 1, 2) ? TTB_LIMIT_AIMD : TTB_LIMIT_VEGAS;
   k.limit_window_ms = TTB_OFF;
   k.min_limit = 1 + (uint32_t)check_below(c, 10);
-  k.max_limit = (uint32_t)check_between(c, k.min_limit, MOST);
+  k.max_limit = k.min_limit - 1 + some_permits(c, MOST + 1 - k.min_limit);
   k.initial_limit = (uint32_t)check_between(c, k.min_limit, k.max_limit);
+  k.lease_ms = check_chance(c, 1, 2) ? TTB_OFF : (int32_t)check_between(c, 1, 150);
+  uint64_t lease = k.lease_ms > 0 ? (uint64_t)k.lease_ms * MS : UINT64_MAX;
+  uint32_t bias = (uint32_t)check_between(c, 9, 13);
   if (ttb_limiter_new(&l, &k, NULL) != TTB_OK) {
     CHECK(c, false, "new");
     return;
@@ -321,9 +356,9 @@ static void adaptive_life(check *c, uint32_t steps) {
   while (steps-- > 0 && check_step(c) && samples < 14 * k.min_limit) { /* Vegas forgets from 15 on */
     now += check_below(c, 4000) * 250;
     uint32_t lowest = 0, out = 0;
-    while (lowest < MOST && at[lowest].out) lowest++;
-    for (uint32_t i = 0; i < MOST; i++) out += at[i].out;
-    if (check_chance(c, 11, 20)) {
+    while (lowest < MOST && at[lowest].out && now - at[lowest].since < lease) lowest++;
+    for (uint32_t i = 0; i < MOST; i++) out += at[i].out && now - at[i].since < lease;
+    if (check_chance(c, bias, 20)) {
       int64_t t = ttb_limiter_acquire(&l, 0, 0, now);
       CHECK(c, (t >= 0) == (lowest < limit), "ticket %" PRId64 " at %u of %u", t, lowest, limit);
       peak = peak > (t >= 0 ? lowest + 1 : limit) ? peak : (t >= 0 ? lowest + 1 : limit);
@@ -332,7 +367,7 @@ static void adaptive_life(check *c, uint32_t steps) {
       at[lowest].ticket = t, at[lowest].since = now, at[lowest].out = true;
     } else {
       uint32_t i = (uint32_t)check_below(c, MOST);
-      int32_t outcome = (int32_t)check_below(c, 5), code;
+      int32_t outcome = (int32_t)check_below(c, 6), code;
       code = ttb_limiter_report(&l, at[i].ticket, outcome, now);
       if (!at[i].out) {
         CHECK(c, code == TTB_STALE || at[i].ticket == 0, "report: %d", code);
@@ -340,6 +375,8 @@ static void adaptive_life(check *c, uint32_t steps) {
       }
       CHECK(c, code == TTB_OK, "report: %d", code);
       at[i].out = false;
+      out += now - at[i].since >= lease; /* late, but it was out until now */
+      if (outcome == TTB_SLOW_FAILURE) outcome = TTB_FAILURE;
       if (outcome >= TTB_IGNORED) continue;
       uint32_t inflight = peak > out ? peak : out;
       if (k.algorithm == TTB_LIMIT_AIMD) {
@@ -361,7 +398,7 @@ static void adaptive_life(check *c, uint32_t steps) {
     }
     ttb_limiter_info i = info(&l, 0, 0, now);
     out = 0;
-    for (uint32_t n = 0; n < MOST; n++) out += at[n].out;
+    for (uint32_t n = 0; n < MOST; n++) out += at[n].out && now - at[n].since < lease;
     CHECK(c, i.in_use == out, "in use %u, should be %u", i.in_use, out);
   }
   ttb_limiter_free(&l);

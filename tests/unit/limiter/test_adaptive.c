@@ -191,6 +191,32 @@ static void test_lease(void **state) {
   assert_int_equal(info().in_use, 0);
 }
 
+/* Leases that end while the limit is reached, each to the quarter of a us; and
+ * the lowest is found again. */
+static void test_full_and_lapsing(void **state) {
+  (void)state;
+  const uint32_t limits[] = {1, 63, 64, 65, 300};
+  for (int k = 0; k < 5; k++) {
+    ttb_limiter_config c = config(TTB_LIMIT_AIMD);
+    c.min_limit = limits[k];
+    c.max_limit = 1000;
+    c.lease_ms = 250;
+    c.initial_limit = limits[k];
+    make(&c);
+    for (uint32_t i = 0; i < limits[k]; i++, now += 100250) assert_true(take() >= 0);
+    uint64_t end = T0 + 250 * MS;
+    for (uint32_t i = 0; i < limits[k]; i++, end += 100250) {
+      now = end - 250;
+      for (int j = 0; j < 3; j++) assert_int_equal(take(), TTB_LIMIT);
+      assert_int_equal(info().retry_after_ns, 250);
+      now = end;
+      assert_int_equal(ttb__ticket_unpack(take()).permit, i);
+      assert_int_equal(take(), TTB_LIMIT);
+    }
+    ttb_limiter_free(&l);
+  }
+}
+
 /* A clock that goes back makes no latency of its own. */
 static void test_clock(void **state) {
   (void)state;
@@ -314,6 +340,7 @@ int main(void) {
       cmocka_unit_test_teardown(test_drops, teardown),
       cmocka_unit_test_teardown(test_cut, teardown),
       cmocka_unit_test_teardown(test_lease, teardown),
+      cmocka_unit_test_teardown(test_full_and_lapsing, teardown),
       cmocka_unit_test_teardown(test_clock, teardown),
       cmocka_unit_test_teardown(test_measuring, teardown),
       cmocka_unit_test_teardown(test_quantile, teardown),

@@ -29,7 +29,7 @@ static ttb_limiter_config config_of(uint32_t kind) {
 
 static void test_sizes(void **state) {
   (void)state;
-  const int64_t eight_slots[] = {512, 64, 1024, 64, 1536}; /* docs/limiter.md says so */
+  const int64_t eight_slots[] = {1024, 64, 1024, 64, 1536}; /* docs/limiter.md says so */
   for (int i = 0; i < 5; i++) {
     ttb_limiter_config c = config_of(kinds[i]);
     c.capacity = 8;
