@@ -278,7 +278,8 @@ static int32_t report(ttb__limiter *l, void *slot, ttb__ticket t, int32_t outcom
   if (l->row != TTB__NO_ROW) l->u.adaptive.hint = t.permit;
   if (outcome >= TTB_IGNORED) return TTB_OK;
   uint64_t now_ms = ttb__limiter_clock(l, now_ns), now = quarters(now_ms, now_ns);
-  sample(l, s, t.slot, ttb__permit_age(&l->u.adaptive.permits, was, now), outcome == TTB_FAILURE, now_ms, now);
+  uint64_t age = ttb__permit_age(&l->u.adaptive.permits, was, now);
+  sample(l, s, t.slot, age, outcome == TTB_FAILURE, now_ms, now);
   return TTB_OK;
 }
 

@@ -19,10 +19,11 @@
  *     A taker leaves the bit as it is; the next who comes by and finds the permit
  *     out sets it, then reads the permit once more by read-modify-write; who
  *     gives clears the bit if it is set. Of these two at least one sees the other.
- * I4  What I3 misses, a look at all permits finds: those whose lease ended, and
- *     those whose giver or finder was killed. Whoever searches takes it once the
- *     word says so: when the first lease of a permit behind a bit can end, and
- *     every TTB__PERMIT_PAUSE_MS at the latest. Recover clears all bits.
+ * I4  A look at all permits finds what I3 does not: those whose lease ended, and
+ *     those whose giver or finder was killed. Who searches looks at all of them
+ *     when the first word says so: as soon as the lease of one behind a bit can
+ *     end, and TTB__PERMIT_PAUSE_MS after the last look at the latest. Recover
+ *     clears all bits.
  * I5  No bit and no time can make a caller look outside; those that are wrong
  *     hide permits until I4. All zero is all free. */
 #ifndef TTB_LIB_LIMITER_PERMIT_H
