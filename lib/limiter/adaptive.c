@@ -2,11 +2,11 @@
 /* Adaptive: as many calls at once as the other side can take, found out from
  * how long they take.
  *
- * Permits are those of permit.h, in quarters of a us: they say when they were taken,
- * so a report knows the latency. Latencies are gathered in windows; who ends a window tells
- * the rule of the algorithm (limits.h) and stores the limit it says. Windows are
- * after WindowedLimit of Netflix's concurrency-limits and the sample window of
- * Envoy's gradient controller.
+ * Permits are those of permit.h, in quarters of a us: they say when they were
+ * taken, so a report knows the latency. Latencies are gathered in windows; who
+ * ends a window tells the rule of the algorithm (limits.h) and stores the limit it
+ * says. Windows are after WindowedLimit of Netflix's concurrency-limits and the
+ * sample window of Envoy's gradient controller.
  *
  *     limit = round 16 | limit 48 (Q32)
  *     edge  = measured 1 | virtual ms 40: the window ends (or, 0 1, began) then
@@ -128,7 +128,7 @@ static void saw(adaptive_slot *s, uint32_t n) {
   }
 }
 
-/* Notes that permit i is out. */
+/* Notes how far up permits are out. */
 static int64_t took(adaptive_slot *s, int64_t ticket) {
   uint64_t next = (uint64_t)ttb__ticket_unpack(ticket).permit + 1, high = ttb__load_rlx(&s->high);
   while (high < next && !ttb__cas_rlx(&s->high, &high, next)) continue;
