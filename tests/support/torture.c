@@ -61,6 +61,13 @@ static void fail(torture *t, const char *what, uint32_t worker) {
   fflush(stdout);
 }
 
+/* For who watches a long run: a line every ten seconds. */
+static void tell(const torture *t, uint64_t *next_us) {
+  if (now_us() < *next_us) return;
+  *next_us = now_us() + 10000000;
+  fprintf(stderr, "%u kills of %u\n", t->killed, t->kills);
+}
+
 static void call_check(torture *t, int (*check)(torture *), const char *what) {
   if (check == NULL) return;
   if (check(t) == 0) t->checked++;
@@ -138,7 +145,7 @@ static void quiet(torture *t) {
 }
 
 int torture_run(torture *t) {
-  uint64_t end;
+  uint64_t end, next = now_us() + 10000000;
   void *words;
   bool going = true;
   uint32_t survived = 0;
@@ -181,6 +188,7 @@ int torture_run(torture *t) {
       for (uint32_t i = 0; i < t->workers && going; i++) going = start(t, i);
     }
     if (t->failed == 0) survived += t->at_once;
+    tell(t, &next);
   }
   if (t->failed == 0) quiet(t);
   for (uint32_t i = 0; i < t->workers; i++) finish(t, i);
