@@ -41,7 +41,8 @@
  *     acquire:  balancer picks among the eligible -> the endpoint's breaker agrees
  *               (closed: one load), or the pick is given back and made again
  *     report:   balancer: no longer in flight
- *               breaker:  counts the outcome; may open, reopen, close
+ *               breaker:  counts the outcome (slow, if the latency is above its
+ *                         slow_ms); may open, reopen, close
  *               health:   with active probing, failures of real traffic in a row
  *                         may take it down (ttb_health_observe); with `eject`,
  *                         one that does worse than its peers is ejected

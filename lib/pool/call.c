@@ -150,7 +150,8 @@ int32_t ttb_pool_report(ttb_pool *h, int64_t ticket, int32_t outcome, uint64_t l
 
   int64_t breakers = breakers_ticket(p, t);
   if (breakers >= 0) {
-    int32_t what = ttb_breaker_report(&p->breaker, breakers, outcome, now_ns);
+    int32_t what =
+        ttb_breaker_report_timed(&p->breaker, breakers, outcome, latency_ns, now_ns);
     ttb__pool_breaker_moved(p, t.slot, what, now_ns);
     /* A probe that ended without a verdict makes room for another. */
     if (what == TTB_OK && t.permit & PROBE) ttb__pool_derive_breaker(p, t.slot, now_ns);

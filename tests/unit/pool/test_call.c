@@ -196,6 +196,26 @@ static void test_late_report(void **state) {
   fleet_close(&f);
 }
 
+/* The latency of a report is what the breaker's slow_ms judges. */
+static void test_slow_calls_open_the_breaker(void **state) {
+  (void)state;
+  fleet f;
+  ttb_pool_config c = plain();
+  ttb_breaker_config b = TTB_CONFIG(ttb_breaker_config);
+  b.consecutive = b.failure_rate_ppm = TTB_OFF;
+  b.slow_rate_ppm = 500000, b.slow_ms = 100, b.min_calls = 4;
+  c.breaker = &b;
+  fleet_open(&f, &c, 1);
+  const uint64_t ms = 1000000, took[] = {100 * ms, 1, 100 * ms + 1, 300 * ms};
+  for (int i = 0; i < 4; i++) {
+    assert_int_equal(fleet_row(&f, 0).breaker, TTB_BREAKER_CLOSED);
+    int64_t t = ttb_pool_acquire(&f.mine, 0, f.clock.now_ns);
+    assert_int_equal(ttb_pool_report(&f.mine, t, TTB_SUCCESS, took[i], f.clock.now_ns), TTB_OK);
+  }
+  assert_int_equal(fleet_row(&f, 0).breaker, TTB_BREAKER_OPEN);
+  fleet_close(&f);
+}
+
 static void test_bad_reports(void **state) {
   (void)state;
   fleet f;
@@ -359,6 +379,7 @@ int main(void) {
       cmocka_unit_test(test_exclusion),
       cmocka_unit_test(test_refused_pick_is_given_back),
       cmocka_unit_test(test_late_report),
+      cmocka_unit_test(test_slow_calls_open_the_breaker),
       cmocka_unit_test(test_bad_reports),
       cmocka_unit_test(test_report_after_removal),
       cmocka_unit_test(test_moving_tickets),
