@@ -199,14 +199,14 @@ static bool is_over(const ttb__limiter *l, uint64_t sum, uint64_t drops, uint64_
 }
 
 /* The most permits that were out, as far as a rule wants to know: it asks only
- * whether half the limit was. The one just given back counts; one that is taken
- * while we look may not. */
+ * whether half the limit was. The one just given back counts, even if its lease
+ * had ended and it stood above `high`; one that is taken while we look may not. */
 static uint32_t most_out(const ttb__limiter *l, adaptive_slot *s, uint32_t limit, uint32_t seen,
                          uint64_t now) {
   const ttb__permits *p = &l->u.adaptive.permits;
   uint64_t high = ttb__load_rlx(&s->high);
   uint32_t n = high < p->n ? (uint32_t)high : p->n, out = 1, last = 0;
-  if (2 * (uint64_t)seen > limit || 2 * (uint64_t)n < limit) return seen;
+  if (2 * (uint64_t)seen > limit || 2 * ((uint64_t)n + 1) < limit) return seen;
   for (uint32_t i = 0; i < n; i++) {
     if (!ttb__permit_is_out(p, ttb__load_rlx(ttb__permit_at(p, permits_of(l, s), i)), now)) continue;
     last = i + 1;
