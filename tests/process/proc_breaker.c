@@ -318,6 +318,8 @@ typedef struct shared {
   _Alignas(64) word calls[WORKERS][8], failures[WORKERS][8];
   _Alignas(64) word full[FLAPPING]; /* since when in ms 40 | in this generation 20 */
   word faults, events[4];
+  /* Generations: the newest anybody saw, and up to which gens is checked and clear. */
+  word newest[FLAPPING], checked[FLAPPING];
   _Atomic unsigned char gens[FLAPPING][GENS]; /* TOLD: its event, SEEN: a probe of it */
   _Alignas(64) unsigned char flapping[8192], counted[65536], last[65536], keyed[8192];
   _Alignas(64) word last_calls[WORKERS][8], last_failures[WORKERS][8];
@@ -325,7 +327,7 @@ typedef struct shared {
 
 /* The parent's, and each child's copy. */
 static ttb_breaker flapping, counted, last, keyed;
-static uint32_t deaths, deaths_since_quiet, checked_gens[FLAPPING], holes;
+static uint32_t deaths, deaths_since_quiet, holes;
 
 static uint64_t rnd(uint64_t *x) {
   *x = *x * UINT64_C(6364136223846793005) + 1442695040888963407;
@@ -376,11 +378,14 @@ static void note_full(shared *m, const ttb_breaker *b, uint32_t slot, uint64_t n
 
 static void flap(shared *m, ttb_breaker *b, uint32_t worker, uint64_t *x) {
   uint32_t slot = (uint32_t)rnd(x) % FLAPPING;
+  uint64_t unchecked = (atomic_load(&m->newest[slot]) - atomic_load(&m->checked[slot])) % GENS;
+  if (unchecked > GENS / 4 && unchecked < GENS / 2) return; /* or they come round */
   uint64_t now = tick(m);
   int64_t t = ttb_breaker_acquire(b, slot, now);
   if (t == TTB_HALF_OPEN_FULL) note_full(m, b, slot, now);
   if (t < 0) return;
   uint32_t gen = (uint32_t)(t >> 20) & (GENS - 1);
+  atomic_store(&m->newest[slot], gen);
   bool probe = ttb_breaker_is_probe(t) == 1;
   uint64_t sequence = (atomic_load(&m->claim[worker][0]) >> 32) + 1;
   if (probe) {
@@ -526,13 +531,13 @@ static int check_quiet(torture *t) {
     /* Every generation was told, or is a round somebody had a probe of; a kill
      * may hide one. */
     uint32_t gen = i.generation;
-    for (uint32_t g = checked_gens[slot]; g != gen;) {
+    for (uint32_t g = (uint32_t)atomic_load(&m->checked[slot]); g != gen;) {
       g = (g + 1) % GENS;
       holes += atomic_exchange(&m->gens[slot][g], 0) == 0;
     }
     if (holes > deaths) return wrong("generations nobody was told of", holes);
     if (close_it(&flapping, slot, &now, LEASE_MS, 8) < 0) return wrong("wedged", slot);
-    checked_gens[slot] = info(&flapping, slot, now).generation;
+    atomic_store(&m->checked[slot], info(&flapping, slot, now).generation);
   }
 
   for (int i = 0; i < WORKERS; i++) {
