@@ -115,7 +115,9 @@
  * deviation test finds none if more than 21.7 % are dead, and in a healthy set
  * of 20 somebody is ejected in two of three sweeps (docs/health.md has the table).
  * eject_max_ppm counts the ejection in question, so 10 % of 9 targets is none;
- * in Envoy's older releases, and with TTB_HEALTH_EJECT_ONE, one always may be.
+ * in Envoy's older releases, and with TTB_HEALTH_EJECT_ONE, one always may be. It
+ * and eject_min_kept hold at each moment, however many processes eject at once; if
+ * targets leave the table or a process is killed, the next sweep puts it right.
  *
  * ## A view: the health of a service
  *
