@@ -105,11 +105,6 @@ static inline bool ttb__pool_observes(const ttb__pool *p) {
   return p->probing == TTB_POOL_PROBE_ACTIVE || ttb__health_of(&p->health)->outliers != NULL;
 }
 
-/* An outcome for those who do not count slow failures apart: all but the breaker. */
-static inline int32_t ttb__pool_plain(int32_t outcome) {
-  return outcome == TTB_SLOW_FAILURE ? TTB_FAILURE : outcome;
-}
-
 /* ---- the way of a call (call.c) ---- */
 
 /* A ticket for any endpoint but the excluded ones; a probe only if not ordinary. */

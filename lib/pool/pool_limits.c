@@ -94,7 +94,7 @@ int32_t ttb_pool_end(ttb_pool *h, ttb_pool_call *call, int32_t outcome, uint64_t
   if (call->ticket < 0) return TTB_STALE;
   const int64_t held[N] = {call->held_0, call->held_1, call->held_2, call->held_3};
   int32_t code = ttb_pool_report(h, call->ticket, outcome, latency_ns, now_ns);
-  give_back(p, held, call->n_held, ttb__pool_plain(outcome), now_ns);
+  give_back(p, held, call->n_held, outcome, now_ns);
   call->ticket = -1;
   call->n_held = 0;
   return code;
