@@ -563,11 +563,6 @@ static int torture_it(int argc, char **argv, unsigned *passed) {
   torture t = {.workers = WORKERS, .size = sizeof(shared), .work = work, .recover = recover,
                .check_running = check_running, .check_quiet = check_quiet};
   torture_arguments(&t, argc, argv);
-  if (t.kills > 1000) { /* by option: all of them, however long it takes */
-    t.max_s = t.kills;
-    t.at_once = 4;
-    t.quiet_every = 100;
-  }
   if (torture_map(&t) < 0) return 1;
   shared *m = t.mem;
   ttb_breaker b;

@@ -5,7 +5,7 @@
  * 2. Single-stepped: killed at every instruction of acquire, report and recover,
  *    then recovered: every permit is there again, and no more than there are. Or
  *    not recovered: those that are not out are found 100 ms later at the latest.
- * 3. Torture: six workers on one bulkhead, killed at random; then on an adaptive
+ * 3. Torture: eight workers on one bulkhead, killed at random; then on an adaptive
  *    limit that moves with each report. By what they write down themselves there
  *    are never more permits in their hands than there are, and none of them above
  *    its importance; after recover none is missing. */
@@ -274,7 +274,7 @@ static int single_steps(unsigned *passed, unsigned *failed) {
 
 /* ---- 3. torture ---- */
 
-#define WORKERS 6
+#define WORKERS 8
 #define SLOTS 2u
 #define CAP 4u
 #define RESERVE 2u /* what importance 3 may not touch */

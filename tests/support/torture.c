@@ -39,6 +39,10 @@ uint64_t torture_rand(torture *t) {
 void torture_arguments(torture *t, int argc, char **argv) {
   if (argc > 1) t->kills = (uint32_t)strtoul(argv[1], NULL, 10);
   if (argc > 2) t->seed = strtoull(argv[2], NULL, 10);
+  if (t->kills <= 1000) return;
+  t->max_s = t->kills;
+  t->at_once = (t->workers + 1) / 2;
+  t->quiet_every = 100;
 }
 
 int torture_map(torture *t) {

@@ -68,7 +68,8 @@ struct torture {
   volatile uint64_t *progress; /* shared; a word a worker, each on its line */
 };
 
-/* Reads [KILLS [SEED]]. */
+/* Reads [KILLS [SEED]]. More than 1,000 kills are a long run: half of the workers die
+ * together each time, and all kills are made, however long that takes. */
 void torture_arguments(torture *t, int argc, char **argv);
 
 /* Maps t->size zeroed bytes, shared with all workers. 0, or -1. */
