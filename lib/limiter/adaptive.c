@@ -22,7 +22,8 @@
  *     won: an older winner, or one that slept, changes nothing.
  * I4  Any value of any word is legal: a caller killed between two of them loses
  *     a window, or begins a measurement again.
- * I5  Calls that began before a measurement do not count in it. */
+ * I5  Calls that began before a measurement do not count in it, and no call whose
+ *     latency the clock cannot tell counts at all. */
 #include "limiter.h"
 
 #define CALLS(w) ((uint32_t)((w) >> 40) & 0xffff)
@@ -252,10 +253,11 @@ static void sample(const ttb__limiter *l, adaptive_slot *s, uint32_t slot, uint6
   if (measures(l, edge) && edge != 0 &&
       age > (((now_ms - edge) & TIME_BITS) + 1) * QUARTERS_A_MS)
     return;
+  uint64_t timeout = (uint64_t)l->u.adaptive.timeout_ms * QUARTERS_A_MS;
+  if (timeout != 0 && age > timeout) failed = true; /* it can be above the longest */
   if (age > TTB__LIMIT_LONGEST) age = TTB__LIMIT_LONGEST;
   if (age == 0) age = 1;
-  uint64_t timeout = (uint64_t)l->u.adaptive.timeout_ms * QUARTERS_A_MS;
-  if (failed || (timeout != 0 && age > timeout)) {
+  if (failed) {
     (void)ttb__add_rlx(&s->marks, ONE_DROP);
     sum = ttb__load_rlx(&s->sum);
   } else {
@@ -269,6 +271,17 @@ static void sample(const ttb__limiter *l, adaptive_slot *s, uint32_t slot, uint6
     end_window(l, s, slot, sum, edge, now_ms, now);
 }
 
+/* Whether an age says how long a call took. Not if the time it was taken at is later
+ * than ours (a clock that went back, or a call of more than two hours), nor if time
+ * stood still: it does for callers whose own is behind. A least latency of nothing
+ * would hold the limit down for long. */
+static bool is_latency(const ttb__limiter *l, uint64_t was, uint64_t age, uint64_t now_ms,
+                       uint64_t now, uint64_t now_ns) {
+  uint64_t own = now_ns / 1000000 + ttb__load_rlx(&l->region->clock.offset);
+  if (age == 0 && ((was ^ now) & TTB__PERMIT_TIME) != 0) return false;
+  return own == now_ms || age >= QUARTERS_A_MS;
+}
+
 static int32_t report(ttb__limiter *l, void *slot, ttb__ticket t, int32_t outcome,
                       uint64_t now_ns) {
   adaptive_slot *s = slot;
@@ -279,6 +292,7 @@ static int32_t report(ttb__limiter *l, void *slot, ttb__ticket t, int32_t outcom
   if (outcome >= TTB_IGNORED) return TTB_OK;
   uint64_t now_ms = ttb__limiter_clock(l, now_ns), now = quarters(now_ms, now_ns);
   uint64_t age = ttb__permit_age(&l->u.adaptive.permits, was, now);
+  if (outcome != TTB_FAILURE && !is_latency(l, was, age, now_ms, now, now_ns)) return TTB_OK;
   sample(l, s, t.slot, age, outcome == TTB_FAILURE, now_ms, now);
   return TTB_OK;
 }

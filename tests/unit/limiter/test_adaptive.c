@@ -225,11 +225,41 @@ static void test_clock(void **state) {
   make(&c);
   calls(1, 7000, TTB_SUCCESS);
   assert_int_equal(info().latency_ns, 7 * MS);
+  const uint64_t back[] = {400000, 5 * MS, 999 * MS, 2000 * MS, 8200000 * MS};
+  for (int i = 0; i < 5; i++) {
+    now += 10900000;
+    int64_t t = take();
+    now -= back[i];
+    assert_int_equal(end(t, TTB_SUCCESS), TTB_OK); /* it says nothing, given back all the same */
+    assert_int_equal(info().in_use, 0);
+    assert_int_equal(info().latency_ns, 7 * MS);
+    now += back[i];
+  }
   int64_t t = take();
-  now -= 2000 * MS;
+  now += 8200000 * MS; /* the permit's time goes round after 2.4 hours */
   assert_int_equal(end(t, TTB_SUCCESS), TTB_OK);
-  assert_true(info().latency_ns <= MS); /* time stood still: as if it took none */
+  assert_int_equal(info().latency_ns, 7 * MS);
   assert_int_equal(limit(), 20);
+  calls(1, 0, TTB_SUCCESS); /* one that takes no time does so */
+  assert_int_equal(info().latency_ns, 250);
+  t = take();
+  now -= 5 * MS;
+  assert_int_equal(end(t, TTB_FAILURE), TTB_OK); /* a drop is one at any time */
+  assert_int_equal(limit(), 19);
+}
+
+/* A timeout longer than the longest latency is one, too. */
+static void test_long_timeout(void **state) {
+  (void)state;
+  ttb_limiter_config c = config(TTB_LIMIT_AIMD);
+  c.limit_window_ms = TTB_OFF;
+  c.min_limit = 1;
+  c.timeout_ms = 3600000;
+  make(&c);
+  calls(1, 3600000000, TTB_SUCCESS);
+  assert_int_equal(limit(), 20);
+  calls(1, 3600000001, TTB_SUCCESS);
+  assert_int_equal(limit(), 18);
 }
 
 /* Envoy's: held at min_limit for measure_samples calls, then on from where it was. */
@@ -342,6 +372,7 @@ int main(void) {
       cmocka_unit_test_teardown(test_lease, teardown),
       cmocka_unit_test_teardown(test_full_and_lapsing, teardown),
       cmocka_unit_test_teardown(test_clock, teardown),
+      cmocka_unit_test_teardown(test_long_timeout, teardown),
       cmocka_unit_test_teardown(test_measuring, teardown),
       cmocka_unit_test_teardown(test_quantile, teardown),
       cmocka_unit_test_teardown(test_join, teardown),
