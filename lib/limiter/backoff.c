@@ -46,8 +46,7 @@ int64_t ttb_limiter_backoff_ms(const ttb_limiter_backoff_config *config, uint32_
   case TTB_BACKOFF_EQUAL: return (int64_t)(step - step / 2 + between(c.seed, attempt, 0, step / 2));
   case TTB_BACKOFF_DECORRELATED:
     if (previous_ms < c.base_ms) previous_ms = c.base_ms;
-    if (previous_ms < c.cap_ms / 3) three = previous_ms * 3;
-    if (three < c.base_ms) three = c.base_ms;
+    if (previous_ms <= c.cap_ms / 3) three = previous_ms * 3;
     return (int64_t)between(c.seed, attempt, c.base_ms, three);
   default: return (int64_t)step;
   }

@@ -65,6 +65,22 @@ static void test_jitters(void **state) {
   bounds(TTB_BACKOFF_DECORRELATED, 9, UINT64_MAX, 100, 3000);
 }
 
+/* Three times the last wait, also where the cap is no multiple of three. */
+static void test_three_times(void **state) {
+  (void)state;
+  ttb_limiter_backoff_config c = config(TTB_BACKOFF_DECORRELATED);
+  c.base_ms = 1;
+  for (c.cap_ms = 9; c.cap_ms < 12; c.cap_ms++)
+    for (uint64_t previous = 0; previous < 6; previous++) {
+      int64_t most = 0, want = previous > 1 ? 3 * (int64_t)previous : 3;
+      for (c.seed = 0; c.seed < 300; c.seed++) {
+        int64_t ms = ttb_limiter_backoff_ms(&c, 1, previous);
+        if (ms > most) most = ms;
+      }
+      assert_int_equal(most, want < c.cap_ms ? want : c.cap_ms);
+    }
+}
+
 static void test_bad_input(void **state) {
   (void)state;
   ttb_limiter_backoff_config c = config(5);
@@ -89,6 +105,7 @@ int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(test_steps),
       cmocka_unit_test(test_jitters),
+      cmocka_unit_test(test_three_times),
       cmocka_unit_test(test_bad_input),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
