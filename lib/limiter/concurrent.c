@@ -59,6 +59,17 @@ static uint64_t most_retries(const ttb__limiter *l, uint64_t calls) {
   return share > l->u.concurrent.min_retries ? share : l->u.concurrent.min_retries;
 }
 
+/* How many retries pass in a row: each is a call more, of which a share is theirs.
+ * The next passes while retries + 1 <= budget * calls, both one more each time. */
+static uint32_t in_a_row(const ttb__limiter *l, in_flight now) {
+  uint64_t ppm = l->u.concurrent.budget_ppm, least = l->u.concurrent.min_retries, n = 0;
+  uint64_t may = now.calls * ppm, must = (now.retries + 1) * TTB__LIMIT_PPM;
+  if (may >= must && ppm == TTB__LIMIT_PPM) return UINT32_MAX;
+  if (may >= must) n = (may - must) / (TTB__LIMIT_PPM - ppm) + 1;
+  if (least > now.retries && least - now.retries > n) n = least - now.retries;
+  return n < UINT32_MAX ? (uint32_t)n : UINT32_MAX;
+}
+
 static int64_t acquire(ttb__limiter *l, void *slot, uint32_t number, uint32_t ask,
                        uint64_t now_ns) {
   ttb__a64 *cells = slot;
@@ -102,8 +113,7 @@ static int32_t look(const ttb__limiter *l, void *slot, uint32_t ask, uint64_t no
   ret->accepts = now.retries;
   ret->in_use = (uint32_t)now.calls;
   ret->limit = (uint32_t)most;
-  ret->available = now.retries < most ? (uint32_t)(most - now.retries) : 0;
-  if (ask == 0) ret->available = UINT32_MAX;
+  ret->available = ask == 0 ? UINT32_MAX : in_a_row(l, now);
   if (ret->available > 0) return TTB_OK;
   ret->retry_after_ns = -1;
   return TTB_LIMIT;

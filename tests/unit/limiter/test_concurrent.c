@@ -54,6 +54,29 @@ static void test_share(void **state) {
   assert_int_equal(info(1).in_use, 20);
 }
 
+/* `available` is how many pass in a row: each retry is a call more. */
+static void test_available(void **state) {
+  (void)state;
+  ttb_limiter_config c = TTB_CONFIG(ttb_limiter_config);
+  const int32_t budget[] = {TTB_OFF, 1, 200000, 333333, 500000, 900000, 999999};
+  const int32_t least[] = {TTB_OFF, 1, 3, 10};
+  ttb_limiter_free(&l);
+  c.kind = TTB_LIMITER_RETRY_CONCURRENT;
+  c.capacity = 2;
+  for (int b = 0; b < 7; b++)
+    for (int m = 0; m < 4; m++)
+      for (int calls = 0; calls < 24; calls++) {
+        c.budget_ppm = budget[b];
+        c.min_retries = least[m];
+        assert_int_equal(ttb_limiter_new(&l, &c, NULL), TTB_OK);
+        for (int i = 0; i < calls; i++) (void)take(&l, i % 7 == 3);
+        uint32_t n = info(1).available, got = 0, most = n < 1000 ? n + 1 : 1000;
+        while (got < most && take(&l, 1) >= 0) got++;
+        assert_int_equal(got, n < 1000 ? n : 1000);
+        ttb_limiter_free(&l);
+      }
+}
+
 static void test_reports(void **state) {
   (void)state;
   int64_t a = take(&l, 0), r = take(&l, 1);
@@ -112,6 +135,7 @@ static void test_off(void **state) {
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test_setup_teardown(test_share, setup, teardown),
+      cmocka_unit_test_setup_teardown(test_available, setup, teardown),
       cmocka_unit_test_setup_teardown(test_reports, setup, teardown),
       cmocka_unit_test_setup_teardown(test_join, setup, teardown),
       cmocka_unit_test_setup_teardown(test_off, setup, teardown),
