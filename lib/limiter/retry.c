@@ -12,7 +12,9 @@
  * I1  A retry is taken by a swap of the newest bucket from the word that was
  *     summed: of callers in one turn, none overdraws. Callers of two turns at
  *     the very moment it changes may, by one retry each.
- * I2  The word of tokens stays within 0 .. full by its own swaps; what somebody
+ * I2  However many there are, no more pass than the balance says: near the top of a
+ *     bucket calls are forgotten sooner than the retries they paid for (turns.h).
+ * I3  The word of tokens stays within 0 .. full by its own swaps; what somebody
  *     scribbles beyond is read as full (none left). */
 #include "limiter.h"
 #include "turns.h"
@@ -46,15 +48,15 @@ static int64_t acquire(ttb__limiter *l, void *slot, uint32_t number, uint32_t as
   uint32_t turn = ttb__turns_now(l->u.retry.inverse, ttb__limiter_clock(l, now_ns));
   uint32_t gen = turn & TTB__GEN_MASK;
   if (ask == 0) {
-    ttb__turns_add(buckets, turn, 1, 0);
+    ttb__turns_add(buckets, turn, 1, 0, l->u.retry.ratio_ppm);
     return ttb__ticket_pack(number, gen, l->row, FIRST);
   }
   ttb__a64 *b = &buckets[turn % TTB__TURNS];
   uint64_t w = ttb__load_rlx(b), next;
   do {
     if (balance_of(l, ttb__turns_sum(buckets, turn)) < ONE) return TTB_LIMIT;
-    next = ttb__turns_after(w, turn, 0, 1);
-    if (next == 0) return TTB_LIMIT; /* its time has left the window */
+    next = ttb__turns_after(w, turn, 0, 1, l->u.retry.ratio_ppm);
+    if (next == 0) return TTB_LIMIT; /* its time has left the window, or the bucket is full */
   } while (!ttb__cas_rlx(b, &w, next));
   return ttb__ticket_pack(number, gen, l->row, RETRY);
 }
@@ -93,11 +95,17 @@ static int32_t judge(int64_t balance, int64_t least, uint32_t ask, ttb_limiter_i
 
 static int32_t look(const ttb__limiter *l, void *slot, uint32_t ask, uint64_t now_ns,
                     ttb_limiter_info *ret) {
-  uint64_t now_ms = ttb__clock_peek(&l->region->clock, now_ns);
-  ttb__turns c = ttb__turns_sum(slot, ttb__turns_now(l->u.retry.inverse, now_ms));
+  const ttb__a64 *buckets = slot;
+  uint32_t turn = ttb__turns_now(l->u.retry.inverse, ttb__clock_peek(&l->region->clock, now_ns));
+  ttb__turns c = ttb__turns_sum(buckets, turn);
   ret->requests = c.all;
   ret->accepts = c.some;
-  return judge(balance_of(l, c), ONE, ask, ret);
+  int32_t code = judge(balance_of(l, c), ONE, ask, ret);
+  uint64_t w = ttb__load_rlx(&buckets[turn % TTB__TURNS]);
+  if (ask == 0 || ttb__turns_after(w, turn, 0, 1, l->u.retry.ratio_ppm) != 0) return code;
+  ret->available = 0; /* no room for one more in this bucket */
+  ret->retry_after_ns = -1;
+  return TTB_LIMIT;
 }
 
 static bool idle(const ttb__limiter *l, const void *slot, uint64_t now_ns) {

@@ -17,6 +17,8 @@
 #include "../base/random.h"
 #include "turns.h"
 
+#define WHOLE 1000000u /* accepts are a part of the requests: halved with them */
+
 typedef struct throttle_slot {
   ttb__a64 bucket[TTB__TURNS];
   ttb__a64 draws;
@@ -70,10 +72,13 @@ static void open(ttb__limiter *l, const ttb_limiter_config *c) {
   l->u.throttle.min_requests = c->min_requests;
 }
 
+/* Below 1, as the formula is before it is rounded: refusals are requests, so if
+ * none passed there would be no accept ever again. */
 static int32_t probability(const ttb__limiter *l, ttb__turns c) {
   if (c.all < l->u.throttle.min_requests) return 0;
-  return reject_ppm(c.all, c.some, l->u.throttle.accept_ppm, l->u.throttle.aggression,
-                    l->u.throttle.max_reject_ppm);
+  int32_t ppm = reject_ppm(c.all, c.some, l->u.throttle.accept_ppm, l->u.throttle.aggression,
+                           l->u.throttle.max_reject_ppm);
+  return ppm < 1000000 ? ppm : 999999;
 }
 
 /* 0..999999, from how many draws this slot has seen. */
@@ -90,7 +95,7 @@ static int64_t acquire(ttb__limiter *l, void *slot, uint32_t number, uint32_t as
   uint32_t turn = ttb__turns_now(l->u.throttle.inverse, ttb__limiter_clock(l, now_ns));
   int32_t ppm = probability(l, ttb__turns_sum(s->bucket, turn));
   if (ppm > 0 && draw(l, s, number) < (uint32_t)ppm) {
-    ttb__turns_add(s->bucket, turn, 1, 0);
+    ttb__turns_add(s->bucket, turn, 1, 0, WHOLE);
     return TTB_THROTTLED;
   }
   return ttb__ticket_pack(number, TTB_LIMITER_THROTTLE, l->row, 0);
@@ -102,7 +107,7 @@ static int32_t report(ttb__limiter *l, void *slot, ttb__ticket t, int32_t outcom
   if (t.gen != TTB_LIMITER_THROTTLE || t.permit != 0) return TTB_STALE;
   if (outcome >= TTB_IGNORED) return TTB_OK;
   uint32_t turn = ttb__turns_now(l->u.throttle.inverse, ttb__limiter_clock(l, now_ns));
-  ttb__turns_add(s->bucket, turn, 1, outcome != TTB_FAILURE);
+  ttb__turns_add(s->bucket, turn, 1, outcome != TTB_FAILURE, WHOLE);
   return TTB_OK;
 }
 
@@ -115,9 +120,7 @@ static int32_t look(const ttb__limiter *l, void *slot, uint32_t ask, uint64_t no
   ret->requests = c.all;
   ret->accepts = c.some;
   ret->reject_ppm = probability(l, c);
-  if (ret->reject_ppm < 1000000) return TTB_OK;
-  ret->retry_after_ns = -1;
-  return TTB_THROTTLED;
+  return TTB_OK;
 }
 
 static bool idle(const ttb__limiter *l, const void *slot, uint64_t now_ns) {

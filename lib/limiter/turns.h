@@ -11,7 +11,9 @@
  * I1  A bucket only turns forward. A caller with an older time counts into the
  *     newer bucket that stands, one whose time has left the window nowhere.
  * I2  Neither count overflows into its neighbour: near the top both are halved,
- *     which keeps their ratio.
+ *     which keeps their ratio. `ratio_ppm * all - some` never rises by it: if some
+ *     is more than its share, only as much of it goes as the calls that go earned,
+ *     and a bucket full of the rest takes no more.
  * I3  A bucket is newer than a turn if it is ahead by less than
  *     TTB__TURNS_AHEAD, else older: one untouched for up to 194 days (at the
  *     shortest window) is never taken for a fresh one. */
@@ -58,18 +60,27 @@ static inline bool ttb__turns_is_full(uint64_t w) {
   return ttb__turns_all(w) >= TTB__TURNS_FULL || ttb__turns_some(w) >= TTB__TURNS_FULL;
 }
 
+/* What is left of a full bucket: half of all, and of some half, but no more of them
+ * than `ratio_ppm` of what went of all (I2). */
+static inline uint64_t ttb__turns_half(uint64_t w, uint32_t ratio_ppm) {
+  uint32_t all = ttb__turns_all(w), some = ttb__turns_some(w), half = some - some / 2;
+  uint64_t worth = (uint64_t)(all - all / 2) * ratio_ppm / 1000000;
+  return ttb__turns_word(ttb__turns_turn(w), all / 2, some - (half < worth ? half : (uint32_t)worth));
+}
+
 /* The word of a bucket, seen as w, with (all, some) more: 0 if the caller's time
- * has left the window. */
-static inline uint64_t ttb__turns_after(uint64_t w, uint32_t turn, uint32_t all, uint32_t some) {
+ * has left the window, or there is no room. */
+static inline uint64_t ttb__turns_after(uint64_t w, uint32_t turn, uint32_t all, uint32_t some,
+                                        uint32_t ratio_ppm) {
   uint32_t ahead = (ttb__turns_turn(w) - turn) & TTB__TURNS_MASK;
   if (ahead >= TTB__TURNS_AHEAD || (w << 28) == 0) return ttb__turns_word(turn, all, some);
   if (ahead >= TTB__TURNS) return 0;
-  if (!ttb__turns_is_full(w)) return w + ttb__turns_one(all, some);
-  return ttb__turns_word(ttb__turns_turn(w), ttb__turns_all(w) / 2 + all,
-                         ttb__turns_some(w) / 2 + some);
+  if (ttb__turns_is_full(w)) w = ttb__turns_half(w, ratio_ppm);
+  return ttb__turns_is_full(w) ? 0 : w + ttb__turns_one(all, some);
 }
 
-static inline void ttb__turns_add(ttb__a64 *buckets, uint32_t turn, uint32_t all, uint32_t some) {
+static inline void ttb__turns_add(ttb__a64 *buckets, uint32_t turn, uint32_t all, uint32_t some,
+                                  uint32_t ratio_ppm) {
   ttb__a64 *b = &buckets[turn % TTB__TURNS];
   uint64_t w = ttb__load_rlx(b), next;
   if (ttb__turns_turn(w) == turn && !ttb__turns_is_full(w)) {
@@ -77,7 +88,7 @@ static inline void ttb__turns_add(ttb__a64 *buckets, uint32_t turn, uint32_t all
     return;
   }
   do {
-    next = ttb__turns_after(w, turn, all, some);
+    next = ttb__turns_after(w, turn, all, some, ratio_ppm);
   } while (next != 0 && !ttb__cas_rlx(b, &w, next));
 }
 

@@ -107,6 +107,28 @@ static void test_a_full_bucket(void **state) {
   assert_true(n == i.requests / 10);
 }
 
+/* What a full bucket forgets is worth no more than the calls it forgets: however
+ * many ask, no more retries pass than are free and earned. */
+static void test_never_more(void **state) {
+  (void)state;
+  const int32_t ratio[] = {TTB_OFF, 1, 100000, 2000000};
+  for (int k = 0; k < 4; k++) {
+    make(TTB_LIMITER_RETRY, ratio[k], 100000, 5000, 0); /* 500,000 for free */
+    int64_t earned = ratio[k] > 0 ? ratio[k] : 0, balance = 500000 * INT64_C(1000000);
+    for (uint64_t i = 0; i < 900000; i++) {
+      uint64_t t = T0 + i / 300000 * 400 * MS; /* three buckets */
+      if (i % 4 == 0 && first(t) >= 0) balance += earned;
+      int32_t would = ttb_limiter_peek(&l, 0, 1, t);
+      int64_t got = retry(t);
+      assert_int_equal(got >= 0, would == TTB_OK);
+      balance -= got >= 0 ? 1000000 : 0;
+      assert_true(balance >= 0 && info(t).balance_ppm <= balance);
+    }
+    assert_true(balance < 250000 * INT64_C(1000000) || earned > 1000000);
+    ttb_limiter_free(&l);
+  }
+}
+
 /* gRFC A6: retries only above half; a failure costs one, a success earns a
  * tenth. The vector rb-17 has the same numbers. */
 static void test_tokens(void **state) {
@@ -144,15 +166,15 @@ static void test_turns(void **state) {
   (void)state;
   ttb__a64 b[TTB__TURNS];
   memset(b, 0, sizeof b);
-  ttb__turns_add(b, 100, 1, 1);
-  ttb__turns_add(b, 98, 1, 0);  /* late, into a bucket of its own */
-  ttb__turns_add(b, 84, 1, 0);  /* late by a window: nowhere */
+  ttb__turns_add(b, 100, 1, 1, 0);
+  ttb__turns_add(b, 98, 1, 0, 0);  /* late, into a bucket of its own */
+  ttb__turns_add(b, 84, 1, 0, 0);  /* late by a window: nowhere */
   assert_int_equal(ttb__turns_sum(b, 100).all, 2);
-  ttb__turns_add(b, 116, 1, 0); /* turns the bucket of 100 */
+  ttb__turns_add(b, 116, 1, 0, 0); /* turns the bucket of 100 */
   assert_int_equal(ttb__turns_sum(b, 116).all, 1);
   assert_int_equal(ttb__turns_sum(b, 116).some, 0);
-  ttb__turns_add(b, TTB__TURNS_MASK, 1, 0);
-  ttb__turns_add(b, 0, 1, 0); /* round the wrap */
+  ttb__turns_add(b, TTB__TURNS_MASK, 1, 0, 0);
+  ttb__turns_add(b, 0, 1, 0, 0); /* round the wrap */
   assert_int_equal(ttb__turns_sum(b, 0).all, 2);
 }
 
@@ -160,7 +182,7 @@ int main(void) {
 #define T(f) cmocka_unit_test_teardown(f, teardown)
   const struct CMUnitTest tests[] = {
       T(test_ratios),        T(test_reserve_and_window), T(test_cancel),
-      T(test_a_full_bucket), T(test_tokens),             cmocka_unit_test(test_turns),
+      T(test_a_full_bucket), T(test_never_more),         T(test_tokens),             cmocka_unit_test(test_turns),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

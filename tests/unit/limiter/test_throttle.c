@@ -94,6 +94,24 @@ static void test_min_requests(void **state) {
   assert_int_equal(ttb_limiter_peek(&l, 0, 0, T0), TTB_OK); /* not certain */
 }
 
+/* The formula is below 1, however near: what is refused counts as a request, and
+ * without a call that passes there would never be an accept again. */
+static void test_never_all(void **state) {
+  (void)state;
+  ttb_limiter_config c = TTB_CONFIG(ttb_limiter_config);
+  c.kind = TTB_LIMITER_THROTTLE;
+  c.max_reject_ppm = 1000000;
+  c.aggression = 8;
+  assert_int_equal(ttb_limiter_new(&l, &c, NULL), TTB_OK);
+  reports(255000, TTB_FAILURE, T0);
+  assert_int_equal(ttb_limiter_reject_ppm(255000, 0, 500000, 8, 1000000), 1000000);
+  assert_int_equal(info(T0).reject_ppm, 999999);
+  assert_int_equal(ttb_limiter_peek(&l, 0, 0, T0), TTB_OK);
+  int passed = 0;
+  for (uint64_t i = 0; i < 4000000; i++) passed += ttb_limiter_acquire(&l, 0, 0, T0 + i * 25000) >= 0;
+  assert_in_range(passed, 1, 12);
+}
+
 /* One seed, one history: one row of draws; another seed, another row. */
 static void test_draws(void **state) {
   (void)state;
@@ -125,7 +143,7 @@ int main(void) {
 #define T(f) cmocka_unit_test_teardown(f, teardown)
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(test_formula), T(test_counting),  T(test_min_requests),
-      T(test_draws),                  T(test_frequency),
+      T(test_draws),                  T(test_frequency), T(test_never_all),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
