@@ -7,9 +7,10 @@
  * I2  What a call holds stands in the caller's struct and in the limits' own
  *     words, which name the row: a kill loses the first, recovery gives back by
  *     the second.
- * I3  The end of a call is that of its ticket. The limits' tickets end with it,
- *     each by its own word: what was given back already is stale there, and
- *     changes nothing. */
+ * I3  The end of a call is that of its ticket. The limits' tickets end with it, even
+ *     if it is stale (the endpoint may have gone meanwhile): a permit that was given
+ *     back already is so there too, and changes nothing. A thread that may not end
+ *     the call leaves all as it is for the one that may. */
 #include "pool.h"
 
 #define N TTB_POOL_MAX_LIMITS
@@ -84,6 +85,12 @@ int64_t ttb_pool_begin(ttb_pool *h, ttb_pool_call *call, uint64_t now_ns) {
   return call->ticket = t;
 }
 
+/* Whether only another thread can end it. */
+static bool is_anothers(const ttb__pool *p, int64_t ticket) {
+  const ttb__balancer *b = ttb__balancer_of(&p->balancer);
+  return ttb__ticket_unpack(ticket).row != b->row && !(b->flags & TTB_BALANCER_MOVING_TICKETS);
+}
+
 int32_t ttb_pool_end(ttb_pool *h, ttb_pool_call *call, int32_t outcome, uint64_t latency_ns,
                      uint64_t now_ns) {
   ttb__pool *p = ttb__pool_joined(h);
@@ -94,6 +101,7 @@ int32_t ttb_pool_end(ttb_pool *h, ttb_pool_call *call, int32_t outcome, uint64_t
   if (call->ticket < 0) return TTB_STALE;
   const int64_t held[N] = {call->held_0, call->held_1, call->held_2, call->held_3};
   int32_t code = ttb_pool_report(h, call->ticket, outcome, latency_ns, now_ns);
+  if (code == TTB_STALE && is_anothers(p, call->ticket)) return code;
   give_back(p, held, call->n_held, outcome, now_ns);
   call->ticket = -1;
   call->n_held = 0;

@@ -141,6 +141,33 @@ static void test_retries_in_flight_are_counted_over_all_threads(void **state) {
 }
 
 /* A limit that learns: what the calls of a pool tell it is how long they took. */
+/* A thread that may not end a call changes nothing of it; who began it still can. */
+static void test_another_thread_cannot_end_a_call(void **state) {
+  (void)state;
+  fleet f;
+  ttb_limiter_config l[3] = {limit_of(TTB_LIMITER_BULKHEAD), limit_of(TTB_LIMITER_RETRY_TOKENS),
+                             limit_of(TTB_LIMITER_RETRY_CONCURRENT)};
+  ttb_pool_config c = TTB_CONFIG(ttb_pool_config);
+  ttb_pool other;
+  c.limits = l, c.n_limits = 3;
+  fleet_open(&f, &c, 2);
+  assert_int_equal(ttb_pool_join(&f.shared, 9, &other), TTB_OK);
+  ttb_pool_call call = TTB_CONFIG(ttb_pool_call);
+  assert_true(ttb_pool_begin(&f.mine, &call, f.clock.now_ns) >= 0);
+  assert_int_equal(ttb_pool_end(&other, &call, TTB_FAILURE, 0, f.clock.now_ns), TTB_STALE);
+  assert_int_equal(limit(&f, 0).in_use, 1);
+  assert_int_equal(limit(&f, 1).balance_ppm, 10000000);
+  assert_int_equal(limit(&f, 2).in_use, 1);
+  assert_int_equal(fleet_stats(&f).in_flight, 1);
+  assert_int_equal(ttb_pool_end(&f.mine, &call, TTB_FAILURE, 0, f.clock.now_ns), TTB_OK);
+  assert_int_equal(limit(&f, 0).in_use, 0);
+  assert_int_equal(limit(&f, 1).balance_ppm, 9000000);
+  assert_int_equal(limit(&f, 2).in_use, 0);
+  assert_int_equal(fleet_stats(&f).in_flight, 0);
+  ttb_pool_free(&other);
+  fleet_close(&f);
+}
+
 static void test_an_adaptive_limit_learns_from_the_calls(void **state) {
   (void)state;
   fleet f;
@@ -380,6 +407,7 @@ int main(void) {
       cmocka_unit_test(test_no_endpoint_gives_all_back),
       cmocka_unit_test(test_retries_have_a_budget),
       cmocka_unit_test(test_retries_in_flight_are_counted_over_all_threads),
+      cmocka_unit_test(test_another_thread_cannot_end_a_call),
       cmocka_unit_test(test_an_adaptive_limit_learns_from_the_calls),
       cmocka_unit_test(test_a_slow_failure_ends_a_call),
       cmocka_unit_test(test_importance_reaches_the_bulkhead),
