@@ -46,6 +46,8 @@
  * that starts full and gets `rate` tokens each period. In any stretch of time d
  * at most burst + d * rate / period events pass; the interval between two
  * events is rounded up to 1/256 ns, never down. TTB_CANCELLED gives events back.
+ * It is for a call that was not made after all, and said at once: if the bucket
+ * has been full since, time has given them back already, and they are too many.
  *
  * ## Retry: retries at most a share of the calls
  *
@@ -69,7 +71,7 @@
  *
  *     p = max(0, (requests - accepts / accept) / (requests + 1)) ^ (1 / aggression)
  *
- * calls are refused with probability p, at most max_reject_ppm. K of the book
+ * calls are refused with probability p, at most max_reject_ppm and never all. K of the book
  * is 1 / accept. Success and slow are accepts; a failure, and a refusal of the
  * throttle itself, is a request without accept; ignored and cancelled count
  * nowhere. The draw is a function of the seed and of how many were drawn.
@@ -94,7 +96,8 @@
  * limit_window_ms TTB_OFF). The fourth is Envoy's adaptive concurrency: every
  * measure_ms the limit goes down to min_limit until measure_samples calls have
  * come back, and a quantile of these is the least latency; the first measurement
- * is at the start. None raises a limit that is not half used.
+ * is at the start. The first three raise no limit that is not half used; Envoy's
+ * does, so an idle service's limit drifts up to max_limit.
  *
  *     defaults    min  max   window   samples  smoothing  backoff  timeout
  *     AIMD        20   200   100 ms   10       -          0.9      5 s
@@ -103,10 +106,11 @@
  *     GRADIENT    3    1000  100 ms   1        -          -        off
  *
  * A success or slow outcome is a sample; a failure is a drop, and so is a call
- * longer than timeout_ms; ignored and cancelled say nothing. Report an error that
- * says nothing of load as TTB_IGNORED. Permits are exact and come back as those
- * of a bulkhead: never one beyond the limit is granted. After a cut the calls
- * that are out above it run to their end and are not replaced.
+ * longer than timeout_ms; ignored and cancelled say nothing, nor does a success
+ * whose time is before its acquire's. Report an error that says nothing of load as
+ * TTB_IGNORED. Permits are exact and come back as those of a bulkhead: never one
+ * beyond the limit is granted. After a cut the calls that are out above it run to
+ * their end and are not replaced.
  *
  * ## Keys
  *
@@ -182,7 +186,8 @@ typedef struct ttb_limiter_config {
   uint32_t reserve_1;     /**< bulkhead: permits importance 1 may not use, 0..permits-1 */
   uint32_t reserve_2;     /**< bulkhead: permits importance 2 may not use, 0..permits-1 */
   uint32_t reserve_3;     /**< bulkhead: permits importance 3 may not use, 0..permits-1 */
-  int32_t lease_ms;       /**< bulkhead: life of a permit, 1..3600000, TTB_OFF; default TTB_OFF */
+  int32_t lease_ms;       /**< bulkhead, adaptive: life of a permit, 1..3600000, TTB_OFF; default
+                               TTB_OFF */
   uint32_t rate;          /**< rate: events in a period, 1..1000000000; default 100 */
   uint32_t period_ms;     /**< rate: the period, 1..86400000; default 1000 */
   uint32_t burst;         /**< rate: events at once, 1..1000000000; default 10 */
@@ -197,7 +202,8 @@ typedef struct ttb_limiter_config {
   uint64_t seed;          /**< of the draws, of where keys lie; any */
   uint32_t flags;         /**< TTB_LIMITER_KEYED or 0 */
   uint32_t algorithm;     /**< adaptive: TTB_LIMIT_*; default TTB_LIMIT_GRADIENT2 */
-  uint32_t initial_limit; /**< adaptive: calls at once at first, min_limit..max_limit; default 20 */
+  uint32_t initial_limit; /**< adaptive: calls at once at first, min_limit..max_limit; default 20;
+                               gradient: always min_limit */
   uint32_t min_limit;     /**< adaptive: never fewer, 1..max_limit; default by algorithm */
   uint32_t max_limit;     /**< adaptive: never more, 1..32767; default by algorithm */
   int32_t limit_window_ms; /**< adaptive: from limit to limit, 1..3600000, TTB_OFF: each report */
@@ -234,9 +240,10 @@ typedef struct ttb_limiter_backoff_config {
 typedef struct ttb_limiter_info {
   uint32_t struct_size;   /**< sizeof(ttb_limiter_info) */
   uint32_t kind;          /**< TTB_LIMITER_* */
-  uint32_t available;     /**< but for throttle: how many would be granted in a row */
+  uint32_t available;     /**< how many would be granted in a row. Rate: events; retry tokens:
+                               how many retries may fail before one is refused; throttle: 0 */
   uint32_t in_use;        /**< bulkhead, adaptive, retry concurrent: calls in flight */
-  int32_t reject_ppm;     /**< throttle: probability of a refusal, ppm */
+  int32_t reject_ppm;     /**< throttle: probability of a refusal, at most 999999, ppm */
   uint32_t reserved;      /**< 0 */
   uint64_t requests;      /**< retry: first attempts in the window; throttle: requests; retry
                                concurrent: calls in flight */
@@ -419,7 +426,8 @@ TTB_API int32_t ttb_limiter_acquire_n(ttb_limiter *limiter, const uint32_t *slot
  *
  * A claimed slot is the key's as long as it is not idle; so claim anew for each
  * call rather than keep the number. If the slot of an idle key is taken over
- * between its claim and its acquire, the event is charged to the new key.
+ * between its claim and the first event in it (the acquire of a rate or a retry
+ * budget, the report of a throttle or of tokens), that is charged to the new key.
  * @param limiter the handle of a table with TTB_LIMITER_KEYED
  * @param key     any but 0; spread as a hash is, or not
  * @param now_ns  the time, ns: what is idle now
@@ -473,14 +481,13 @@ TTB_API int32_t ttb_limiter_report_n(ttb_limiter *limiter, const int64_t *ticket
                                      int32_t *ret_codes);
 
 /**
- * @brief Whether acquire would grant it now; takes nothing. A throttle draws:
- *        it is TTB_OK here unless the refusal is certain.
+ * @brief Whether acquire would grant it now; takes nothing. A throttle draws,
+ *        and no refusal of it is certain: it is TTB_OK here.
  * @param limiter the handle
  * @param slot    which key
  * @param ask     as for acquire
  * @param now_ns  the time, ns
- * @return TTB_OK (it would); TTB_LIMIT; TTB_THROTTLED; TTB_ERR_MISUSE;
- *         TTB_ERR_RANGE (slot, ask)
+ * @return TTB_OK (it would); TTB_LIMIT; TTB_ERR_MISUSE; TTB_ERR_RANGE (slot, ask)
  * @threads any @progress wait-free @alloc none @since 0.1
  */
 TTB_API int32_t ttb_limiter_peek(const ttb_limiter *limiter, uint32_t slot, uint32_t ask,

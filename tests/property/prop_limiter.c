@@ -6,7 +6,8 @@
  * the limiter's own units to the last bit, and an exact one that it must never
  * outrun. Retry: a list of attempts. Tokens: a number. Throttle: the formula in
  * doubles. Backoff: its bounds. Adaptive: a list of the permits that are out; the
- * rules: the peers' formulas in doubles, a step at a time. Keys: a map. */
+ * rules: the peers' formulas in doubles, a step at a time. Keys: a map. All kinds:
+ * peek and retry_after against what acquire does. */
 #include <math.h>
 #include <string.h>
 
@@ -522,10 +523,102 @@ static void keys_life(check *c, uint32_t steps) {
   ttb_limiter_free(&l);
 }
 
+/* ---- every kind, any configuration ---- */
+
+static int32_t off_or(check *c, uint32_t most) {
+  return check_chance(c, 1, 3) ? TTB_OFF : 1 + (int32_t)check_below(c, most);
+}
+
+static ttb_limiter_config any_config(check *c) {
+  ttb_limiter_config k = TTB_CONFIG(ttb_limiter_config);
+  k.kind = 1 + (uint32_t)check_below(c, TTB__LIMITER_KINDS);
+  k.threads = 1 + (uint32_t)check_below(c, 254);
+  k.permits = some_permits(c, PERMITS);
+  k.reserve_2 = (uint32_t)check_below(c, k.permits);
+  k.lease_ms = off_or(c, 2000);
+  k.rate = 1 + (uint32_t)check_below(c, check_chance(c, 1, 2) ? 20 : 1000000000);
+  k.period_ms = 1 + (uint32_t)check_below(c, check_chance(c, 1, 2) ? 2000 : 86400000);
+  k.burst = 1 + (uint32_t)check_below(c, check_chance(c, 1, 2) ? 5 : 100000);
+  k.window_ms = 1000 + (uint32_t)check_below(c, check_chance(c, 1, 2) ? 1000 : 86399000);
+  k.ratio_ppm = off_or(c, 3000000);
+  k.per_second = off_or(c, 3);
+  k.tokens = 1 + (uint32_t)check_below(c, 20);
+  k.accept_ppm = 1000 + (int32_t)check_below(c, 999001);
+  k.aggression = 1 + (uint32_t)check_below(c, 8);
+  k.max_reject_ppm = 1 + (int32_t)check_below(c, 1000000);
+  k.min_requests = 1 + (uint32_t)check_below(c, 30);
+  k.algorithm = 1 + (uint32_t)check_below(c, 4);
+  k.min_limit = 1 + (uint32_t)check_below(c, 8);
+  k.max_limit = k.min_limit + (uint32_t)check_below(c, 90);
+  k.limit_window_ms = off_or(c, 50);
+  k.limit_samples = (uint32_t)check_below(c, 6);
+  if (k.algorithm != TTB_LIMIT_AIMD) k.timeout_ms = off_or(c, 100);
+  k.measure_samples = 1 + (uint32_t)check_below(c, 20);
+  k.measure_ms = 1000 + (uint32_t)check_below(c, 3000);
+  k.budget_ppm = off_or(c, 1000000);
+  k.min_retries = off_or(c, 5);
+  k.seed = check_rand(c);
+  return k;
+}
+
+/* What peek says is what acquire does, with clocks that jump, too; retry_after is
+ * the first time at which it grants; and all that a thread held comes back. */
+static void any_life(check *c, uint32_t steps) {
+  ttb_limiter_config k = any_config(c);
+  ttb_limiter shared, l;
+  int64_t out[64];
+  uint32_t n = 0, most = k.burst < 32767 ? k.burst : 32767;
+  uint64_t now = T0, usual = 3 * MS;
+  bool odd = check_chance(c, 1, 3);
+  if (k.kind == TTB_LIMITER_RATE) usual = k.period_ms * MS / k.rate + 1;
+  if (k.kind == TTB_LIMITER_RETRY || k.kind == TTB_LIMITER_THROTTLE) usual = k.window_ms * MS / 40;
+  if (ttb_limiter_new(&shared, &k, NULL) != TTB_OK) return; /* takes too long to refill */
+  CHECK(c, ttb_limiter_join(&shared, 9, &l) == TTB_OK, "join");
+  bool exact = k.kind == TTB_LIMITER_BULKHEAD || k.kind == TTB_LIMITER_ADAPTIVE;
+  while (steps-- > 0 && check_step(c)) {
+    uint32_t ask = k.kind == TTB_LIMITER_THROTTLE || exact ? 0 : (uint32_t)check_below(c, 3);
+    if (k.kind == TTB_LIMITER_BULKHEAD) ask = (uint32_t)check_below(c, 4);
+    if (k.kind == TTB_LIMITER_RATE) ask = (uint32_t)check_below(c, most + 1);
+    now += check_below(c, check_chance(c, 1, 10) ? 20 * usual : 2 * usual);
+    uint64_t my = now;
+    if (odd && check_chance(c, 1, 6)) my -= check_below(c, check_chance(c, 1, 2) ? 3000 * MS : 100 * MS);
+    if (odd && check_chance(c, 1, 200)) my = check_rand(c);
+    if (n == 0 || (n < 64 && check_chance(c, 3, 5))) {
+      ttb_limiter_info i = info(&l, 0, ask, my);
+      int32_t peek = ttb_limiter_peek(&l, 0, ask, my);
+      uint64_t wait = i.retry_after_ns > 0 ? (uint64_t)i.retry_after_ns : 0;
+      uint64_t unit = k.kind == TTB_LIMITER_BULKHEAD ? MS : k.kind == TTB_LIMITER_ADAPTIVE ? 250 : 1;
+      CHECK(c, (peek == TTB_OK) == (i.retry_after_ns == 0), "peek %d, retry after %" PRId64, peek,
+            i.retry_after_ns);
+      if (wait > 0 && !odd) {
+        CHECK(c, ttb_limiter_peek(&l, 0, ask, my + wait) == TTB_OK, "not granted after %" PRIu64, wait);
+        CHECK(c, wait <= unit || ttb_limiter_peek(&l, 0, ask, my + wait - unit) != TTB_OK,
+              "granted before %" PRIu64, wait);
+      }
+      int64_t t = ttb_limiter_acquire(&l, 0, ask, my);
+      bool drawn = k.kind == TTB_LIMITER_THROTTLE && i.reject_ppm > 0;
+      CHECK(c, drawn ? t >= 0 || t == TTB_THROTTLED : (t >= 0) == (peek == TTB_OK),
+            "kind %u: peek %d, acquire %" PRId64, k.kind, peek, t);
+      if (t >= 0) out[n++] = t;
+    } else {
+      uint32_t x = (uint32_t)check_below(c, n);
+      int32_t outcome = (int32_t)check_below(c, 6), code = ttb_limiter_report(&l, out[x], outcome, my);
+      CHECK(c, code == TTB_OK || (exact && k.lease_ms > 0 && code == TTB_STALE), "report: %d", code);
+      if (exact) CHECK(c, ttb_limiter_report(&l, out[x], outcome, my) == TTB_STALE, "twice");
+      out[x] = out[--n];
+    }
+  }
+  ttb_limiter_free(&l);
+  CHECK(c, info(&shared, 0, 0, now).in_use == 0, "a thread that left has calls out");
+  ttb_limiter_free(&shared);
+}
+
 int main(int argc, char **argv) {
   check c = check_start(argc, argv);
   check_property(&c, "a bulkhead grants exactly what is free, by importance, to its holder");
   while (!c.wrong && c.step < c.limit) bulkhead_life(&c, 2000);
+  check_property(&c, "peek is what acquire does, retry_after when it grants, in every kind");
+  while (!c.wrong && c.step < c.limit) any_life(&c, 300);
   check_property(&c, "a rate is its bucket of tokens, and never outruns the exact one");
   while (!c.wrong && c.step < c.limit) rate_life(&c, 2000);
   check_property_slow(&c, "a retry budget is the list of its attempts", 5);
