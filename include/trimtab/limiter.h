@@ -507,6 +507,28 @@ TTB_API int32_t ttb_limiter_explain(const ttb_limiter *limiter, uint32_t slot, u
                                     uint64_t now_ns, ttb_limiter_info *ret_info);
 
 /**
+ * @brief Who holds a key's permits: for people who want to know which process
+ *        has them. Takes nothing.
+ *
+ * Bulkhead, adaptive: permits that are out; retry concurrent: calls in flight.
+ * Of other kinds nobody holds anything. A process that is dead and still told
+ * here wants ttb_limiter_recover. What handles hold that never joined is told
+ * under token 0; only a lease, or their reports, give that back. Calls of
+ * others go on meanwhile, so the sum need not be `in_use`.
+ * @param limiter    the handle
+ * @param slot       which key
+ * @param now_ns     the time, ns
+ * @param ret_tokens n process tokens, as given to join; 0: nobody who joined
+ * @param ret_held   how many each of them holds, 1..16384 and more for calls
+ * @param n          room there; 255 is enough, 0 only counts
+ * @return how many processes hold something, 0..255, also those that found no
+ *         room; TTB_ERR_MISUSE (handle, NULL); TTB_ERR_RANGE (slot)
+ * @threads any @progress wait-free @alloc none @since 0.1
+ */
+TTB_API int32_t ttb_limiter_holders(const ttb_limiter *limiter, uint32_t slot, uint64_t now_ns,
+                                    uint64_t *ret_tokens, uint32_t *ret_held, uint32_t n);
+
+/**
  * @brief Counters of the whole table.
  * @param limiter   the handle
  * @param ret_stats filled in; its struct_size must be set

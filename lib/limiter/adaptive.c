@@ -330,9 +330,14 @@ static int32_t look(const ttb__limiter *l, void *slot, uint32_t ask, uint64_t no
   return TTB_LIMIT;
 }
 
+static void count(const ttb__limiter *l, void *slot, uint64_t now_ns, uint32_t *held) {
+  uint64_t now = quarters(ttb__clock_peek(&l->region->clock, now_ns), now_ns);
+  ttb__permits_count(&l->u.adaptive.permits, permits_of(l, slot), now, l->threads, held);
+}
+
 static void give_all(const ttb__limiter *l, void *slot, uint32_t row) {
   ttb__permits_give_all(&l->u.adaptive.permits, permits_of(l, slot), row);
 }
 
 const ttb__limiter_kind ttb__limiter_adaptive = {
-    stride, open, acquire, report, look, give_all, NULL};
+    stride, open, acquire, report, look, give_all, NULL, count};

@@ -119,6 +119,12 @@ static int32_t look(const ttb__limiter *l, void *slot, uint32_t ask, uint64_t no
   return TTB_LIMIT;
 }
 
+static void count(const ttb__limiter *l, void *slot, uint64_t now_ns, uint32_t *held) {
+  const ttb__a64 *cells = slot;
+  (void)now_ns;
+  for (uint32_t i = 0; i <= l->threads; i++) held[i] += (uint32_t)calls_of(ttb__load_rlx(&cells[i]));
+}
+
 static void give_all(const ttb__limiter *l, void *slot, uint32_t row) {
   ttb__a64 *cells = slot;
   (void)l;
@@ -126,4 +132,4 @@ static void give_all(const ttb__limiter *l, void *slot, uint32_t row) {
 }
 
 const ttb__limiter_kind ttb__limiter_concurrent = {
-    stride, open, acquire, report, look, give_all, NULL};
+    stride, open, acquire, report, look, give_all, NULL, count};

@@ -118,6 +118,9 @@ typedef struct ttb__limiter_kind {
   void (*give_all)(const ttb__limiter *l, void *slot, uint32_t row);
   /* Whether a slot is as good as unused; NULL if it never is again. */
   bool (*idle)(const ttb__limiter *l, const void *slot, uint64_t now_ns);
+  /* Adds what each row holds to held[row], and what those hold who never joined
+   * to held[l->threads]; NULL if nobody holds anything. */
+  void (*count)(const ttb__limiter *l, void *slot, uint64_t now_ns, uint32_t *held);
 } ttb__limiter_kind;
 
 extern const ttb__limiter_kind ttb__limiter_bulkhead, ttb__limiter_rate, ttb__limiter_retry,

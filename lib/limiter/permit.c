@@ -74,6 +74,15 @@ int64_t ttb__permits_search(const ttb__permits *p, ttb__a64 *mem, uint32_t slot,
   return TTB_LIMIT;
 }
 
+void ttb__permits_count(const ttb__permits *p, ttb__a64 *mem, uint64_t now, uint32_t rows,
+                        uint32_t *held) {
+  for (uint32_t i = 0; i < p->n; i++) {
+    uint64_t w = ttb__load_rlx(ttb__permit_at(p, mem, i));
+    uint32_t row = ttb__permit_holder(w) - 1;
+    if (ttb__permit_is_out(p, w, now)) held[row < rows ? row : rows]++;
+  }
+}
+
 void ttb__permits_give_all(const ttb__permits *p, ttb__a64 *mem, uint32_t row) {
   for (uint32_t i = 0; i < p->n; i++) {
     /* newest: a plain load might miss the permit the dead one took last. acquire,

@@ -124,6 +124,10 @@ static inline int32_t ttb__permit_give(const ttb__permits *p, ttb__a64 *mem, ttb
 int64_t ttb__permits_search(const ttb__permits *p, ttb__a64 *mem, uint32_t slot, uint32_t from,
                             uint32_t to, uint32_t row, uint64_t now);
 
+/* Adds what each row holds to held[row], and what no row does to held[rows]. */
+void ttb__permits_count(const ttb__permits *p, ttb__a64 *mem, uint64_t now, uint32_t rows,
+                        uint32_t *held);
+
 /* Gives back all that a row holds, and clears all bits. */
 void ttb__permits_give_all(const ttb__permits *p, ttb__a64 *mem, uint32_t row);
 

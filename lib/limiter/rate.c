@@ -88,4 +88,5 @@ static bool idle(const ttb__limiter *l, const void *slot, uint64_t now_ns) {
   return ahead_of(l, ttb__load_rlx(word), now) == 0;
 }
 
-const ttb__limiter_kind ttb__limiter_rate = {stride, open, acquire, report, look, NULL, idle};
+const ttb__limiter_kind ttb__limiter_rate = {
+    stride, open, acquire, report, look, NULL, idle, NULL};

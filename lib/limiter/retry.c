@@ -114,7 +114,8 @@ static bool idle(const ttb__limiter *l, const void *slot, uint64_t now_ns) {
   return c.all == 0 && c.some == 0;
 }
 
-const ttb__limiter_kind ttb__limiter_retry = {stride, open, acquire, report, look, NULL, idle};
+const ttb__limiter_kind ttb__limiter_retry = {
+    stride, open, acquire, report, look, NULL, idle, NULL};
 
 /* ---- tokens ---- */
 
@@ -172,4 +173,5 @@ static bool tokens_idle(const ttb__limiter *l, const void *slot, uint64_t now_ns
 }
 
 const ttb__limiter_kind ttb__limiter_retry_tokens = {
-    tokens_stride, tokens_open, tokens_acquire, tokens_report, tokens_look, NULL, tokens_idle};
+    tokens_stride, tokens_open, tokens_acquire, tokens_report, tokens_look, NULL, tokens_idle,
+    NULL};

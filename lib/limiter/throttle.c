@@ -129,4 +129,5 @@ static bool idle(const ttb__limiter *l, const void *slot, uint64_t now_ns) {
   return ttb__turns_sum(s->bucket, ttb__turns_now(l->u.throttle.inverse, now_ms)).all == 0;
 }
 
-const ttb__limiter_kind ttb__limiter_throttle = {stride, open, acquire, report, look, NULL, idle};
+const ttb__limiter_kind ttb__limiter_throttle = {
+    stride, open, acquire, report, look, NULL, idle, NULL};

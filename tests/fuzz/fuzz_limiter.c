@@ -41,6 +41,12 @@ static bool take(reader *r, void *to, size_t n) {
 static void looks_right(ttb_limiter *l, uint32_t slot, uint32_t ask, uint64_t now) {
   ttb_limiter_info i = {.struct_size = sizeof i};
   if (ttb_limiter_explain(l, slot, ask, now, &i) != TTB_OK) return;
+  uint64_t token[255], sum = 0;
+  uint32_t held[255];
+  int32_t holders = ttb_limiter_holders(l, slot, now, token, held, 255);
+  must(holders >= 0 && holders <= 255);
+  for (int32_t k = 0; k < holders; k++) sum += held[k];
+  must(sum == i.in_use); /* 0 of those that hold nothing */
   must(i.kind >= TTB_LIMITER_BULKHEAD && i.kind <= TTB_LIMITER_RETRY_CONCURRENT);
   must(i.in_use <= 32767);
   must(i.limit <= 1000000);
@@ -70,6 +76,9 @@ static void operate(ttb_limiter *shared, ttb_limiter *mine, unsigned char *mem, 
     case 1: {
       ttb_limiter_info i = TTB_CONFIG(ttb_limiter_info);
       bool known = ttb_limiter_explain(l, op.slot, op.ask, now, &i) == TTB_OK;
+      uint64_t token[2];
+      uint32_t held[2];
+      must(ttb_limiter_holders(l, op.slot, now, token, held, 2) <= 255);
       int64_t t = ttb_limiter_acquire(l, op.slot, op.ask, now);
       if (known && !scribbled && (i.kind == TTB_LIMITER_BULKHEAD || i.kind == TTB_LIMITER_ADAPTIVE))
         must((t >= 0) == (i.available > 0)); /* no bit hides a free permit */

@@ -467,3 +467,29 @@ def test_a_file_holds_one_kind(path):
         with pytest.raises(TrimtabError, match="holds a limit of kind RATE") as caught:
             other()
         assert caught.value.code == errors.MISMATCH and path in str(caught.value)
+
+
+# ---- who holds what ----
+
+
+def test_holders(clock):
+    b = Bulkhead(permits=9, clock=clock)
+    mine, twin, other = b.join(), b.join(), b.join(token=7)
+    assert b.holders() == {}
+    mine.acquire(), mine.acquire(), twin.acquire(), other.acquire(), b.acquire()
+    assert b.holders() == {os.getpid(): 3, 7: 1, 0: 1}
+    mine.recover(7)
+    assert b.holders() == {os.getpid(): 3, 0: 1}
+    assert sum(b.holders().values()) == b.explain().in_use
+    with pytest.raises(TrimtabError, match=r"slot: 1 is not within 0\.\.0"):
+        b.holders(1)
+    assert RateLimit(clock=clock).holders() == {}
+    calls = RetryBudget(kind=LimiterKind.RETRY_CONCURRENT, clock=clock)
+    calls.acquire()
+    assert calls.holders() == {0: 1}
+
+
+def test_holders_of_a_key(clock):
+    b = Bulkhead(permits=2, capacity=64, flags=KEYED, clock=clock)
+    with b.hold(key="alice"):
+        assert (b.holders(key="alice"), b.holders(key="bob")) == ({0: 1}, {})

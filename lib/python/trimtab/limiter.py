@@ -150,6 +150,7 @@ _acquire_key_n = KIND.declare("acquire_key_n", i32, ptr, ptr, u32, u64, ptr)
 _peek = KIND.declare("peek", i32, u32, u32, u64)
 _explain = KIND.declare("explain", i32, u32, u32, u64, ptr)
 _statistics = KIND.declare("statistics", i32, ptr)
+_holders = KIND.declare("holders", i32, u32, u64, ptr, ptr, u32)
 
 FULL = "every place this key could have is another's: raise capacity="
 
@@ -398,6 +399,19 @@ class Limiter(Joinable):
         if code < 0:
             self._wrong(code, slot, ask)
         return info_of(info)
+
+    def holders(self, slot: int = 0, *, key: Optional[Key] = None) -> dict[int, int]:
+        """Who holds permits now, and how many: by the token of join, which is a
+        process id unless you said otherwise. 0 is for handles that never joined.
+        One that is dead and still here wants recover()."""
+        at = self._at(slot, key)
+        if at == NOSPACE:
+            fail(NOSPACE, FULL)
+        tokens, held = room("Q", 255), room("I", 255)
+        n: int = _holders(self._handle, at, self.clock(), tokens.at, held.at, 255)
+        if n < 0:
+            self._wrong(n, slot, 0)
+        return dict(zip(tokens.array[:n], held.array[:n]))
 
     def statistics(self) -> LimiterStats:
         """Counters of the whole table."""
