@@ -126,8 +126,8 @@ template <class T> inline T config() {
 #define TTB_ERR_MISUSE (-1)        /**< NULL, a dead handle, a call that makes no sense */
 #define TTB_ERR_NOMEM (-2)         /**< the allocator returned NULL */
 #define TTB_ERR_RANGE (-3)         /**< a value lies outside its documented range */
-#define TTB_ERR_NOSPACE (-4)       /**< region, table or array too small */
-#define TTB_ERR_UNSUPPORTED (-5)   /**< a setting this library does not know */
+#define TTB_ERR_NOSPACE (-4)       /**< region, table or array too small, or every place of it taken */
+#define TTB_ERR_UNSUPPORTED (-5)   /**< a setting this library does not know, a call this object was not made for */
 #define TTB_ERR_CORRUPT (-6)       /**< the region's bytes contradict themselves */
 #define TTB_ERR_VERSION (-7)       /**< the region was made by another version */
 #define TTB_ERR_MISMATCH (-8)      /**< the region holds another kind of object */

@@ -11,9 +11,12 @@
   X(TTB_OK, "done")                                                                        \
   X(TTB_ERR_MISUSE, "misuse: a NULL, a dead handle or a call that makes no sense here")    \
   X(TTB_ERR_NOMEM, "out of memory: the allocator returned NULL")                           \
-  X(TTB_ERR_RANGE, "out of range: the _check function names the field and its limits")     \
-  X(TTB_ERR_NOSPACE, "too small: ask the _size function, or raise the capacity")           \
-  X(TTB_ERR_UNSUPPORTED, "unknown setting: the program is newer than the library")         \
+  X(TTB_ERR_RANGE, "out of range: a slot, an outcome, or a field, which the _check "       \
+                   "function names with its limits")                                       \
+  X(TTB_ERR_NOSPACE, "no room: ask the _size function; raise capacity or threads; "        \
+                     "or recover the dead")                                                \
+  X(TTB_ERR_UNSUPPORTED, "unsupported: the program is newer than the library, or the "     \
+                         "object was not made for this call")                              \
   X(TTB_ERR_CORRUPT, "corrupt region: its bytes contradict themselves")                    \
   X(TTB_ERR_VERSION, "region of another version or byte order: make a new one")            \
   X(TTB_ERR_MISMATCH, "region of another kind of object")                                  \

@@ -6,7 +6,8 @@ import pickle
 import pytest
 
 import trimtab
-from trimtab import Breaker, BreakerState, CircuitOpen, LimitExceeded, Outcome, TrimtabError, errors
+from trimtab import Breaker, BreakerPreset, BreakerState, CircuitOpen, LimitExceeded, Outcome
+from trimtab import TrimtabError, errors
 
 
 def open_it(breaker, slot=0):
@@ -286,3 +287,51 @@ def test_a_guarded_call_of_a_key(clock):
         with b.call(key="/third"):
             raise AssertionError
     assert (caught.value.code, caught.value.retry_after_ms) == (errors.LIMIT, -1)
+
+
+# ---- what a stranger runs into ----
+
+
+def test_a_preset_is_options(clock):
+    options = Breaker.preset(BreakerPreset.DATABASE)
+    assert (options["consecutive"], options["open_ms"], options["slow_rate_ppm"]) == (5, 2000, 800000)
+    assert "struct_size" not in options and 0 not in options.values()
+    b = Breaker(**{**Breaker.preset(BreakerPreset.PLAIN), "open_ms": 1234}, clock=clock)
+    for _ in range(5):
+        b.report(b.acquire(), Outcome.FAILURE)
+    assert b.explain().retry_after_ms == 1234
+    for preset in BreakerPreset:  # the library takes them all, and knows no more
+        Breaker(**Breaker.preset(preset))
+    with pytest.raises(TrimtabError, match=r"preset: 12 is not within 1\.\.11"):
+        Breaker.preset(max(BreakerPreset) + 1)
+
+
+def test_errors_name_what_is_wrong(tmp_path, clock):
+    b = Breaker(str(tmp_path / "b"), capacity=3, clock=clock)
+    for wrong in (b.acquire, b.peek, b.explain, lambda slot: b.set(BreakerState.OPEN, slot)):
+        with pytest.raises(TrimtabError, match=r"slot: 3 is not within 0\.\.2"):
+            wrong(3)
+    with pytest.raises(TrimtabError, match="outcome: 6 is none"):
+        b.report(b.acquire(), 6)
+    for wrong in (b.acquire_key, b.claim, b.find):
+        with pytest.raises(TrimtabError, match="no keys: make it with key_idle_ms="):
+            wrong("a")
+    assert repr(b) == "<Breaker %s>" % (tmp_path / "b")
+    b.close()
+    assert repr(b) == "<Breaker closed>"
+    with pytest.raises(TrimtabError, match="closed"):
+        b.acquire_key("a")
+    assert repr(Breaker()) == "<Breaker in this process>"
+
+
+def test_a_refusal_says_when_to_come_back(clock):
+    b = Breaker(consecutive=1, open_ms=700, clock=clock)
+    open_it(b)
+    with pytest.raises(CircuitOpen, match="again in 700 ms$") as refused:
+        with b.call():
+            pass
+    assert str(pickle.loads(pickle.dumps(refused.value))) == str(refused.value)
+    b.set(BreakerState.FORCED_OPEN)
+    with pytest.raises(CircuitOpen, match="without a try$"):  # nobody can tell
+        with b.call():
+            pass

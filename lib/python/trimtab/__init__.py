@@ -3,6 +3,7 @@
 from ._enums import (
     Algorithm,
     BalancerFlag,
+    BreakerPreset,
     BreakerState,
     Cause,
     Criticality,
@@ -50,6 +51,7 @@ __all__ = [
     "BalancerStats",
     "Breaker",
     "BreakerInfo",
+    "BreakerPreset",
     "BreakerState",
     "BreakerStats",
     "Bulkhead",

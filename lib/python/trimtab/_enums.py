@@ -37,6 +37,22 @@ class BreakerState(enum.IntEnum):
     DISABLED = 4
 
 
+class BreakerPreset(enum.IntEnum):
+    """Configurations of a breaker to begin with (docs/breaker.md lists them)."""
+
+    PLAIN = 1
+    RESILIENCE4J = 2
+    GOBREAKER = 3
+    POLLY = 4
+    FAILSAFE = 5
+    ENVOY = 6
+    HYSTRIX = 7
+    HTTP = 8
+    DATABASE = 9
+    CACHE = 10
+    SLOW_MODEL = 11
+
+
 class Algorithm(enum.IntEnum):
     """How a balancer chooses; 0 is the default, TWO_CHOICES."""
 

@@ -120,6 +120,10 @@ class Object:
         """The keyword arguments there are: name, default, range and unit."""
         return _ffi.options(cls._kind.config)
 
+    def __repr__(self) -> str:
+        where = "closed" if self._region is None else self._region.path or "in this process"
+        return "<%s %s>" % (type(self).__name__, where)
+
     # -- the handle -------------------------------------------------------
 
     def _take(

@@ -21,9 +21,11 @@ _WIPEONFORK = 18  # MADV_WIPEONFORK, Linux 4.14; the mmap module does not name i
 
 
 class Region:
-    """A mapping and its address. Page-aligned, so aligned enough."""
+    """A mapping, its address, and the file it is of, if any. Page-aligned, so
+    aligned enough."""
 
-    def __init__(self, memory: mmap.mmap) -> None:
+    def __init__(self, memory: mmap.mmap, path: str = "") -> None:
+        self.path = path
         self.size = len(memory)
         self._anchor: Any = (ctypes.c_char * self.size).from_buffer(memory)
         self.address = ctypes.addressof(self._anchor)
@@ -50,7 +52,7 @@ def shared(path: str, size: int, mode: int, make: Callable[[Region], None]) -> t
                     CORRUPT, "%s holds %d bytes and no object; remove it" % (path, there)
                 )
             os.ftruncate(descriptor, size)
-        region = Region(mmap.mmap(descriptor, there or size))
+        region = Region(mmap.mmap(descriptor, there or size), path)
         if not complete:
             make(region)
         return region, complete

@@ -12,14 +12,15 @@ same breaker. See include/trimtab/breaker.h for the rules and every option.
 from __future__ import annotations
 
 import ctypes
-from typing import NamedTuple, Optional, Sequence
+import os
+from typing import NamedTuple, NoReturn, Optional, Sequence
 
 from . import _ffi
 from ._call import F, Guard, Kinds
-from ._enums import BreakerState, Outcome
+from ._enums import BreakerPreset, BreakerState, Outcome
 from ._ffi import Key, i32, i64, key_number, ptr, u32, u64
 from ._object import Joinable, Kind, Numbers, keys_of, no_outcome, room
-from .errors import HALF_OPEN_FULL, OPEN, RANGE, UNKNOWN_ID, TrimtabError, fail
+from .errors import HALF_OPEN_FULL, MISUSE, OPEN, RANGE, UNKNOWN_ID, TrimtabError, fail
 
 __all__ = ["Breaker", "BreakerCall", "BreakerInfo", "BreakerState", "BreakerStats", "Outcome"]
 
@@ -113,6 +114,7 @@ _ffi.check_layout(_Stats, "breaker", 2)
 
 KIND = Kind("breaker", 48, Config)
 
+_preset = _ffi.declare("ttb_breaker_preset", i32, i32, ptr)
 _recover = KIND.declare("recover", i32, u64)
 _acquire = KIND.declare("acquire", i64, u32, u64)
 _report = KIND.declare("report", i32, i64, i32, u64)
@@ -179,6 +181,19 @@ class Breaker(Joinable):
 
     _kind = KIND
 
+    @staticmethod
+    def preset(which: BreakerPreset) -> dict[str, int]:
+        """The options of a preset: ``Breaker(path, **Breaker.preset(BreakerPreset.DATABASE))``.
+        Change what you like: ``{**Breaker.preset(...), "open_ms": 1000}``."""
+        config = Config()
+        number = _ffi.whole(which, "preset", i32)
+        code: int = _preset(number, ctypes.byref(config))
+        if code < 0:
+            fail(code, "preset: %d is not within 1..%d" % (number, max(BreakerPreset)))
+        said = {str(name): int(getattr(config, name)) for name, *_ in Config._fields_}
+        del said["struct_size"]
+        return {name: value for name, value in said.items() if value != 0}
+
     # -- the two verbs ----------------------------------------------------
 
     def acquire(self, slot: int = 0) -> int:
@@ -188,7 +203,7 @@ class Breaker(Joinable):
             raise TrimtabError(RANGE, "slot: %d is none" % slot)
         ticket: int = _acquire(self._handle, slot, self.clock())
         if -100 < ticket < 0:
-            self._fail(ticket)
+            self._wrong(ticket, slot)
         return ticket
 
     def report(self, ticket: int, outcome: int = Outcome.SUCCESS) -> int:
@@ -198,6 +213,8 @@ class Breaker(Joinable):
             no_outcome(outcome)
         code: int = _report(self._handle, ticket, outcome, self.clock())
         if -100 < code < 0:
+            if code == RANGE and outcome > max(Outcome):
+                no_outcome(outcome)
             self._fail(code, ticket)
         return code
 
@@ -225,7 +242,7 @@ class Breaker(Joinable):
         it has none; or errors.LIMIT."""
         slot: int = _claim(self._handle, key_number(key), self.clock())
         if -100 < slot < 0:
-            self._fail(slot)
+            self._no_keys(slot)
         return slot
 
     def find(self, key: Key) -> Optional[int]:
@@ -233,14 +250,16 @@ class Breaker(Joinable):
         slot: int = _find(self._handle, key_number(key))
         if slot == UNKNOWN_ID:
             return None
-        return self._must(slot)
+        if slot < 0:
+            self._no_keys(slot)
+        return slot
 
     def acquire_key(self, key: Key) -> int:
         """acquire on the breaker of a key. Also errors.LIMIT: every slot this key
         could have is another's."""
         ticket: int = _acquire_key(self._handle, key_number(key), self.clock())
         if -100 < ticket < 0:
-            self._fail(ticket)
+            self._no_keys(ticket)
         return ticket
 
     def acquire_key_n(self, keys: Sequence[Key]) -> list[int]:
@@ -270,21 +289,25 @@ class Breaker(Joinable):
 
     def set(self, state: BreakerState, slot: int = 0) -> None:
         """Puts the breaker into a state by hand; CLOSED resets it."""
-        self._must(_set(self._handle, self._slot(slot), state, self.clock()))
+        code: int = _set(self._handle, self._slot(slot), state, self.clock())
+        if code < 0:
+            self._wrong(code, slot)
 
     def peek(self, slot: int = 0) -> bool:
         """Whether a call would pass now; takes nothing."""
         code: int = _peek(self._handle, self._slot(slot), self.clock())
         if code in (OPEN, HALF_OPEN_FULL):
             return False
-        self._must(code)
+        if code < 0:
+            self._wrong(code, slot)
         return True
 
     def explain(self, slot: int = 0) -> BreakerInfo:
         """State and numbers of one breaker."""
         info = _Info()
-        at = ctypes.byref(info)
-        self._must(_explain(self._handle, self._slot(slot), self.clock(), at))
+        code: int = _explain(self._handle, self._slot(slot), self.clock(), ctypes.byref(info))
+        if code < 0:
+            self._wrong(code, slot)
         state, *others = (getattr(info, name) for name in BreakerInfo._fields)
         return BreakerInfo(BreakerState(state), *others)
 
@@ -303,6 +326,19 @@ class Breaker(Joinable):
         """Takes back the probes of a process you know to be dead; only on a
         joined handle. How many rows were freed."""
         return self._must(_recover(self._handle, _ffi.whole(token, "token", u64)))
+
+    def _wrong(self, code: int, slot: int) -> NoReturn:
+        """Says which slots there are, if it was that."""
+        capacity = self.statistics().capacity if code == RANGE else 0
+        if code == RANGE and not 0 <= slot < capacity:
+            fail(code, "slot: %d is not within 0..%d" % (slot, capacity - 1))
+        self._fail(code)
+
+    def _no_keys(self, code: int) -> NoReturn:
+        """A misuse of a live handle by a key: the table has none."""
+        if code == MISUSE and self._handle is not None and self._pid in (0, os.getpid()):
+            fail(code, "this table has no keys: make it with key_idle_ms=")
+        self._fail(code)
 
     @staticmethod
     def _slot(slot: int) -> int:

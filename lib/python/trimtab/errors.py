@@ -42,6 +42,10 @@ class Refused(_Coded):
         super().__init__(code, text, retry_after_ms)
         self.retry_after_ms = retry_after_ms
 
+    def __str__(self) -> str:
+        text = super().__str__()
+        return "%s; again in %d ms" % (text, self.retry_after_ms) if self.retry_after_ms > 0 else text
+
 
 class CircuitOpen(Refused):
     """A breaker refused the call."""
