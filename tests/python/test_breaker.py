@@ -335,3 +335,10 @@ def test_a_refusal_says_when_to_come_back(clock):
     with pytest.raises(CircuitOpen, match="without a try$"):  # nobody can tell
         with b.call():
             pass
+
+
+def test_a_clock_of_seconds_is_refused_at_once():
+    with pytest.raises(TypeError, match=r"clock \(nanoseconds\): an integer, please, not 12\.5"):
+        Breaker(clock=lambda: 12.5)
+    with pytest.raises(TrimtabError, match=r"clock \(nanoseconds\): -1 is not"):
+        Breaker(clock=lambda: -1)

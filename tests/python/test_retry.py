@@ -7,7 +7,7 @@ import time
 import pytest
 
 from trimtab import Jitter, LimiterFlag, LimiterKind, Outcome, RetryBudget, TrimtabError
-from trimtab import backoff_ms, errors, retry
+from trimtab import backoff_ms, errors, hedge_ns, retry
 
 
 @pytest.fixture
@@ -256,3 +256,16 @@ def test_backoff_out_of_range(use, words):
 
 def test_the_page_of_the_module():
     assert set(retry.__all__) >= {"RetryBudget", "backoff_ms"}
+
+
+def test_hedge_ns_follows_a_quantile():
+    after = 0
+    for n in range(4000):
+        after = hedge_ns(after, 100_000_000 if n % 10 == 0 else 1_000_000, 800_000)
+    assert 900_000 < after < 2_000_000          # nine of ten take 1 ms
+    assert hedge_ns(0, 5) >= 1
+    for wrong, words in (((-1, 5), "estimate_ns: -1"), ((2**63, 5), "estimate_ns: 9223372036854775808"),
+                         ((0, -1), "latency_ns: -1"), ((0, 1, 0), "quantile_ppm: 0 is"),
+                         ((0, 1, 1_000_000), "quantile_ppm: 1000000 is")):
+        with pytest.raises(TrimtabError, match=words):
+            hedge_ns(*wrong)

@@ -41,7 +41,7 @@ from .limiter import (
     Throttle,
 )
 from .pool import Event, Events, Pool, PoolInfo, PoolStats
-from .retry import RetryBudget, backoff_ms
+from .retry import RetryBudget, backoff_ms, hedge_ns
 
 __all__ = [
     "AdaptiveLimit",
@@ -101,5 +101,6 @@ __all__ = [
     "TrimtabError",
     "__version__",
     "backoff_ms",
+    "hedge_ns",
     "key_hash",
 ]

@@ -88,6 +88,7 @@ class Object:
     ) -> None:
         kind = self._kind
         wanted = kind.checked(self._config(config))
+        _ffi.whole(clock(), "clock (nanoseconds)", u64)
         size = self._must(kind.size(ctypes.byref(wanted)))
         handle = kind.Handle()
 

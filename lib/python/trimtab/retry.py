@@ -24,10 +24,10 @@ from . import _ffi
 from ._call import Call, Kinds
 from ._enums import Jitter, LimiterKind, Outcome
 from ._ffi import Key, i32, i64, ptr, u32, u64
-from .errors import TrimtabError
+from .errors import RANGE, TrimtabError
 from .limiter import Limiter
 
-__all__ = ["RetryAttempt", "RetryAttempts", "RetryBudget", "backoff_ms"]
+__all__ = ["RetryAttempt", "RetryAttempts", "RetryBudget", "backoff_ms", "hedge_ns"]
 
 
 class _Backoff(_ffi.Struct):
@@ -72,6 +72,24 @@ def backoff_ms(
         _backoff_check(ctypes.byref(config), ctypes.byref(detail))
         raise TrimtabError(wait, str(detail))
     return wait
+
+
+_hedge_ns = _ffi.declare("ttb_limiter_hedge_ns", i64, i64, u64, i32)
+
+
+def hedge_ns(estimate_ns: int, latency_ns: int, quantile_ppm: int = 950_000) -> int:
+    """When to send a hedge: the latency, in ns, that a share of the calls stay below.
+    Keep what it returns (0 at first) and give it back with the latency of the next
+    call. Ask a RetryBudget, as for a retry, before a hedge is sent."""
+    estimate = _ffi.whole(estimate_ns, "estimate_ns", u64, 0, 2**63 - 1)
+    latency = _ffi.whole(latency_ns, "latency_ns", u64)
+    share = _ffi.whole(quantile_ppm, "quantile_ppm", i32)
+    if estimate >> 63:
+        raise TrimtabError(RANGE, "estimate_ns: %d is not within 0..2^63-1" % estimate)
+    after: int = _hedge_ns(estimate, latency, share)
+    if after < 0:
+        raise TrimtabError(after, "quantile_ppm: %d is not within 1..999999" % share)
+    return after
 
 
 class RetryBudget(Limiter):
