@@ -42,9 +42,10 @@ static uint64_t next(uint64_t *random) {
 
 /* ---- 1. limits ---- */
 
-enum { PROCESSES = 3, SLOTS = 2, CAP = 4, ROUNDS = 60000, HOLD = 6 };
+enum { PROCESSES = 3, SLOTS = 2, CAP = 4, ROUNDS = 60000, HOLD = 10 };
 
 typedef struct counters {
+  _Atomic int32_t started;
   struct {
     _Alignas(64) _Atomic int32_t out, most;
   } slot[SLOTS];
@@ -57,6 +58,8 @@ static void hold(ttb_balancer *b, counters *n, uint64_t token) {
   uint64_t random = token;
   memset(t, 0xff, sizeof t);
   if (ttb_balancer_join(b, token, &mine) < 0) _exit(2);
+  atomic_fetch_add(&n->started, 1);
+  for (int i = 0; i < 50000 && atomic_load(&n->started) < PROCESSES; i++) usleep(100);
   for (int i = 0; i < ROUNDS + HOLD; i++) {
     int64_t *h = &t[i < ROUNDS ? next(&random) % HOLD : (uint64_t)(i - ROUNDS)];
     if (*h >= 0) {
