@@ -159,11 +159,12 @@ static TTB__SELDOM int32_t count_success(ttb__breaker *b, ttb__breaker_slot *s, 
                                          uint64_t now_ns) {
   if (b->streak) ttb__streak_calm(b, s, gen);
   if (!b->window_inverse) return TTB_OK;
-  uint32_t turn = turn_of(b, gen, clock_of(b, now_ns));
+  uint64_t now = clock_of(b, now_ns);
+  uint32_t turn = turn_of(b, gen, now);
   ttb__window win = ttb__breaker_window(b, s);
   bool room = ttb__window_add(win, stripe_of(b), turn, 0);
   if (b->row != TTB__NO_ROW)
-    b->seen = (ttb__seen){ttb__window_bucket(win.buckets, stripe_of(b), turn), turn,
+    b->seen = (ttb__seen){s, ttb__window_bucket(win.buckets, stripe_of(b), turn), now, gen,
                           room ? TTB__UNSEEN : 0};
   return TTB_OK;
 }
@@ -176,9 +177,9 @@ static inline int32_t report_success(ttb__breaker *b, ttb__breaker_slot *s, uint
   if (b->streak && !ttb__streak_is_calm(s, gen)) return count_success(b, s, gen, now_ns);
   if (!b->window_inverse) return TTB_OK;
   if (!ttb__clock_stands(&b->region->clock, now_ns, &now)) return count_success(b, s, gen, now_ns);
+  if (ttb__window_add_unseen(&b->seen, s, gen, now)) return TTB_OK;
   uint32_t turn = turn_of(b, gen, now);
   ttb__a64 *bucket = ttb__window_bucket(ttb__breaker_words(b, s), stripe_of(b), turn);
-  if (ttb__bucket_add_unseen(bucket, turn, &b->seen)) return TTB_OK;
   if (b->row != TTB__NO_ROW || !ttb__bucket_takes(ttb__load_rlx(bucket), turn))
     return count_success(b, s, gen, now_ns);
   ttb__add_rlx(bucket, 1);

@@ -24,8 +24,9 @@
  *     bucket halves those of the other stripes and the planes next. Killed in
  *     between, what was left weighs up to twice until that bucket leaves, slow
  *     calls never more than the calls; one in 120,000 calls is there.
- * I5  A joined thread that has seen its turn's bucket adds up to TTB__UNSEEN calls
- *     without looking again: the bucket cannot have turned while the time has not.
+ * I5  A joined thread that has seen its bucket adds up to TTB__UNSEEN calls of the
+ *     same ms and generation without looking again: the bucket cannot have turned
+ *     while the time has not.
  *     An addition whose result nobody asks for does not wait for the line; to read
  *     the line before, or what was there after, makes two threads twice as slow.
  *
@@ -155,15 +156,18 @@ static inline bool ttb__window_add(ttb__window win, uint32_t stripe, uint32_t tu
 
 /* What a joined thread knows of the bucket it last looked at; private. */
 typedef struct ttb__seen {
-  const ttb__a64 *bucket;
-  uint32_t turn, left; /* so many calls more it may add unseen */
+  const void *of; /* the slot whose bucket it is, in this ms and generation */
+  ttb__a64 *bucket;
+  uint64_t now_ms;
+  uint32_t gen, left; /* so many calls more it may add unseen */
 } ttb__seen;
 
 /* Counts a success unseen, if that may be (I5). */
-static inline bool ttb__bucket_add_unseen(ttb__a64 *bucket, uint32_t turn, ttb__seen *seen) {
-  if (seen->bucket != bucket || seen->turn != turn || seen->left == 0) return false;
+static inline bool ttb__window_add_unseen(ttb__seen *seen, const void *of, uint32_t gen,
+                                          uint64_t now_ms) {
+  if (seen->of != of || seen->gen != gen || seen->now_ms != now_ms || seen->left == 0) return false;
   seen->left--;
-  ttb__add_rlx(bucket, 1);
+  ttb__add_rlx(seen->bucket, 1);
   return true;
 }
 

@@ -180,8 +180,8 @@ static void test_saturation_unseen(void **state) {
   ttb__store_rlx(b, ttb__bucket(t, (ttb__counts){TTB__COUNT_FULL - 1, 5}));
   assert_true(ttb__bucket_takes(ttb__load_rlx(b), t));
   for (int thread = 0; thread < 254; thread++) {
-    ttb__seen seen = {b, t, TTB__UNSEEN};
-    while (ttb__bucket_add_unseen(b, t, &seen)) more++;
+    ttb__seen seen = {win.buckets, b, 100000, 0, TTB__UNSEEN};
+    while (ttb__window_add_unseen(&seen, win.buckets, 0, 100000)) more++;
     assert_int_equal(seen.left, 0);
   }
   for (int thread = 254; thread < 1023; thread++) ttb__add_rlx(b, 1), more++;
@@ -193,18 +193,18 @@ static void test_saturation_unseen(void **state) {
   assert_true(ttb__bucket_counts(ttb__load_rlx(b)).calls < TTB__COUNT_FULL);
 }
 
-static void test_unseen_is_of_one_bucket_and_turn(void **state) {
+static void test_unseen_is_of_one_slot_generation_and_ms(void **state) {
   (void)state;
-  uint32_t t = turn(100000);
-  ttb__a64 *b = ttb__window_bucket(win.buckets, 0, t);
-  ttb__seen seen = {b, t, 2};
-  assert_false(ttb__bucket_add_unseen(b, t + 16, &seen));
-  assert_false(ttb__bucket_add_unseen(b + 16, t, &seen));
-  assert_false(ttb__bucket_add_unseen(b, t, &(ttb__seen){NULL, 0, 0}));
+  ttb__a64 *b = ttb__window_bucket(win.buckets, 0, turn(100000));
+  ttb__seen seen = {buckets, b, 100000, 7, 2};
+  assert_false(ttb__window_add_unseen(&seen, buckets + 1, 7, 100000));
+  assert_false(ttb__window_add_unseen(&seen, buckets, 8, 100000));
+  assert_false(ttb__window_add_unseen(&seen, buckets, 7, 100001));
+  assert_false(ttb__window_add_unseen(&(ttb__seen){NULL, NULL, 0, 0, 0}, buckets, 7, 100000));
   assert_int_equal(ttb__load_rlx(b), 0);
-  assert_true(ttb__bucket_add_unseen(b, t, &seen));
-  assert_true(ttb__bucket_add_unseen(b, t, &seen));
-  assert_false(ttb__bucket_add_unseen(b, t, &seen));
+  assert_true(ttb__window_add_unseen(&seen, buckets, 7, 100000));
+  assert_true(ttb__window_add_unseen(&seen, buckets, 7, 100000));
+  assert_false(ttb__window_add_unseen(&seen, buckets, 7, 100000));
   assert_int_equal(ttb__load_rlx(b), 2);
 }
 
@@ -302,7 +302,7 @@ int main(void) {
       T(test_saturation),
       T(test_saturation_with_late_adders),
       T(test_saturation_unseen),
-      T(test_unseen_is_of_one_bucket_and_turn),
+      T(test_unseen_is_of_one_slot_generation_and_ms),
       T(test_fresh_buckets_at_any_time),
       T(test_stripes),
       T(test_a_full_stripe),
